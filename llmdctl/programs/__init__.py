@@ -1,0 +1,28 @@
+"""Where a pinned program comes from, and the CRDs of the pinned modules.
+
+`find("helm")` tries, in this order: an explicit path (argument, then `LLMDCTL_HELM`), PATH if the version there fits,
+the cache, the official download with its checksum (left out under `LLMDCTL_TOOLS=build`), and `go build` from
+`tools/<family>`. Every step says one line to the injected reporter; nothing is printed here.
+"""
+
+from llmdctl.programs.cache import cache_root
+from llmdctl.programs.catalog import CATALOG, Pinned, pinned
+from llmdctl.programs.crds import CRD_MODULES, CrdModule, crds, module_dir
+from llmdctl.programs.origin import Origin, Program, Reporter, silent
+from llmdctl.programs.sources import find
+
+__all__ = [
+    "CATALOG",
+    "CRD_MODULES",
+    "CrdModule",
+    "Origin",
+    "Pinned",
+    "Program",
+    "Reporter",
+    "cache_root",
+    "crds",
+    "find",
+    "module_dir",
+    "pinned",
+    "silent",
+]
