@@ -1,0 +1,47 @@
+# The front door. Everything runs from a plain checkout: Python 3.11+, Go and make are all it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SANDBOX ?= demo
+NODES ?= h200=2,cpu=1
+
+.PHONY: help demo demo-down test lint bench update programs wheel clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+$(STAMP): pyproject.toml hatch_build.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[helm,dev]'
+	@touch $@
+
+programs: $(STAMP) ## fetch or build every pinned program (helm, the sandbox's control plane)
+	@$(BIN)/llmdctl sandbox prepare
+
+demo: $(STAMP) ## a control plane, pd-disaggregation on simulated H200 nodes, and what was made
+	@$(BIN)/python tools/demo.py up --name $(SANDBOX) --nodes $(NODES)
+
+demo-down: $(STAMP) ## end the demo and leave nothing behind
+	@$(BIN)/python tools/demo.py down --name $(SANDBOX)
+
+lint: $(STAMP) ## style, types, layers
+	@$(BIN)/ruff check llmdctl tests tools hatch_build.py
+	@$(BIN)/ruff format --check llmdctl tests tools hatch_build.py
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: lint programs ## everything: lint, unit, charts, examples, and the real control plane
+	@$(BIN)/python -m pytest
+
+bench: $(STAMP) programs ## ratios against plain helm and a bare typer program, from one run
+	@$(BIN)/python -m tests.bench
+
+update: $(STAMP) ## regenerate everything generated
+	@$(BIN)/python tools/update.py
+
+wheel: $(STAMP) ## build wheel and sdist into dist/
+	@$(BIN)/python -m build --no-isolation
+
+clean: ## remove what builds leave in the checkout
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

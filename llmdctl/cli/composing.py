@@ -1,0 +1,63 @@
+"""From options to a composed recipe and a release: the same steps for every verb that names a recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmdctl import assets
+from llmdctl.cli.output import warn
+from llmdctl.model.selection import Overrides, Selection
+
+if TYPE_CHECKING:
+    from llmdctl.cli.options import CatalogOptions, RecipeOptions, ReleaseOptions
+    from llmdctl.model.recipe import Recipe
+    from llmdctl.model.release import ReleaseSpec
+    from llmdctl.recipe import Catalog
+
+
+def load_catalog(options: CatalogOptions) -> Catalog:
+    """The shipped paths and facets, and those of `--paths`."""
+    from llmdctl.recipe import Catalog
+
+    return Catalog.load([assets.paths(), *options.paths])
+
+
+def selection(options: RecipeOptions) -> Selection:
+    """The path and the facets that the options name."""
+    return Selection(
+        path=options.recipe,
+        model=options.model,
+        accelerator=options.accelerator,
+        engine=options.engine,
+        fabric=options.fabric,
+        kv_tier=options.kv_tier,
+        gateway=options.gateway,
+        autoscaler=options.autoscaler,
+        metrics=options.metrics,
+        platform=options.platform,
+    )
+
+
+def overrides(options: RecipeOptions, *, namespace_only: bool = False) -> Overrides:
+    """A person's own changes; `--namespace-only` is one of the chart's values like any other."""
+    sets = (*options.sets, "global.llmd.namespaceOnly=true") if namespace_only else tuple(options.sets)
+    return Overrides(files=tuple(options.file), role_settings=tuple(options.role), sets=sets, force=options.force)
+
+
+def compose(options: RecipeOptions, release: ReleaseOptions | None = None) -> Recipe:
+    """The composed recipe; its warnings go to stderr."""
+    from llmdctl.recipe import compose as compose_recipe
+
+    changes = overrides(options, namespace_only=release.namespace_only if release else False)
+    recipe = compose_recipe(load_catalog(options), selection(options), changes)
+    for warning in recipe.warnings:
+        warn(f"Warning: {warning}")
+    return recipe
+
+
+def release_spec(options: RecipeOptions, release: ReleaseOptions) -> ReleaseSpec:
+    """The release that Helm will be asked for."""
+    from llmdctl.values import build
+
+    recipe = compose(options, release)
+    return build(recipe, name=release.name or options.recipe, namespace=release.namespace)

@@ -1,0 +1,123 @@
+"""Results to stdout, everything else to stderr; text for people, JSON and YAML for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum, StrEnum
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+API_VERSION = "llmdctl.dev/v1"
+UNBOUNDED_WIDTH = 10_000  # a pipe has no width: rich would cut cells at 80 columns
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
+@dataclass
+class Session:
+    """What `main` must know of the verb that runs, also when it fails: set once the options are parsed."""
+
+    format: Format = Format.TEXT
+    quiet: bool = False
+    debug: bool = False
+
+
+session = Session()
+
+
+class Shown(Protocol):
+    """What `use` reads of a verb's options."""
+
+    @property
+    def output(self) -> Format: ...
+    @property
+    def quiet(self) -> bool: ...
+    @property
+    def debug(self) -> bool: ...
+
+
+def use(shown: Shown) -> None:
+    """Take over how this run is shown; every verb calls it first."""
+    session.format, session.quiet, session.debug = shown.output, shown.quiet, shown.debug
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console whose text is never read as markup; unbounded when it is no terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else UNBOUNDED_WIDTH
+    return Console(file=stream, markup=False, emoji=False, highlight=False, width=width, soft_wrap=False)
+
+
+def plain(value: object) -> Any:
+    """`value` made of dicts, lists and scalars only; dataclass fields in their own order."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    return value
+
+
+def write_result(kind: str, body: Mapping[str, Any], text: RenderableType | str | None) -> None:
+    """Write one result in the session's format: the document {apiVersion, kind, **body}, or `text`."""
+    document = {"apiVersion": API_VERSION, "kind": kind, **plain(body)}
+    match session.format:
+        case Format.JSON:
+            sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True) + "\n")
+        case Format.YAML:
+            import yaml
+
+            sys.stdout.write(yaml.safe_dump(document, sort_keys=False, allow_unicode=False))
+        case Format.TEXT:
+            write_text(text)
+
+
+def write_text(text: RenderableType | str | None) -> None:
+    """Write `text` to stdout: a string as it is, anything else through rich."""
+    if text is None:
+        return
+    if isinstance(text, str):
+        sys.stdout.write(_encodable(text, sys.stdout.encoding) + ("" if text.endswith("\n") else "\n"))
+        return
+    target = console()
+    with target.capture() as captured:
+        target.print(text)
+    lines = (line.rstrip() for line in captured.get().splitlines())
+    sys.stdout.write(_encodable("\n".join(lines), sys.stdout.encoding) + "\n")
+
+
+def say(message: str) -> None:
+    """One line for the person at the terminal, on stderr; nothing with --quiet."""
+    if not session.quiet:
+        warn(message)
+
+
+def warn(message: str) -> None:
+    """One line on stderr, also with --quiet."""
+    sys.stderr.write(_encodable(message, sys.stderr.encoding) + "\n")
+    sys.stderr.flush()
+
+
+def _encodable(text: str, encoding: str | None) -> str:
+    """`text` with what the stream cannot show replaced, so that an ASCII locale never ends a run."""
+    return text.encode(encoding or "ascii", errors="replace").decode(encoding or "ascii")

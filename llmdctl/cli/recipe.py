@@ -1,0 +1,85 @@
+"""`llmdctl recipe`: what there is, what one holds, whether it is right, and where each value came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from llmdctl.cli import complete, composing
+from llmdctl.cli.declared import declared
+from llmdctl.cli.options import CatalogOptions, OutputOptions, RecipeOptions
+from llmdctl.cli.output import say, use, write_result
+from llmdctl.cli.views import recipes as view
+
+app = typer.Typer(help="The well-lit paths: list, show, validate, explain.", no_args_is_help=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedRecipe(CatalogOptions):
+    """One recipe by name."""
+
+    recipe: Annotated[str, typer.Argument(help="The well-lit path.", autocompletion=complete.recipes)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainOptions:
+    """How much to explain."""
+
+    key: Annotated[str, typer.Option(help="Only values below this key, such as modelserver.roles.decode.")] = ""
+
+
+@app.command("list")
+@declared(CatalogOptions, OutputOptions)
+def list_recipes(catalog: CatalogOptions, output: OutputOptions) -> None:
+    """List the well-lit paths with their goal, default facets and evidence."""
+    use(output)
+    loaded = composing.load_catalog(catalog)
+    rows = [view.summary(loaded, path) for path in loaded.paths]
+    write_result("RecipeList", {"recipes": rows}, view.table(rows))
+
+
+@app.command("show")
+@declared(NamedRecipe, OutputOptions)
+def show(named: NamedRecipe, output: OutputOptions) -> None:
+    """Show one well-lit path: goal, when to use it, its axes and the facets to choose from."""
+    use(output)
+    loaded = composing.load_catalog(named)
+    detail = view.detail(loaded, loaded.path(named.recipe))
+    write_result("Recipe", {"recipe": detail}, view.page(detail))
+
+
+@app.command("validate")
+@declared(RecipeOptions, OutputOptions)
+def validate(recipe: RecipeOptions, output: OutputOptions) -> None:
+    """Compose a recipe with the given facets and files and show every mistake; installs nothing."""
+    from llmdctl.helm import open_renderer
+    from llmdctl.values import build
+
+    use(output)
+    composed = composing.compose(recipe)
+    spec = build(composed, name=recipe.recipe, namespace="default")
+    rendered = open_renderer().render(spec)
+    body = {
+        "recipe": composed.path,
+        "facets": spec.facets,
+        "evidence": spec.evidence,
+        "warnings": composed.warnings,
+        "objects": len(rendered.objects),
+        "valid": True,
+    }
+    say(f"{composed.path} is valid: {len(rendered.objects)} objects, evidence {spec.evidence}.")
+    write_result("Validation", body, None)
+
+
+@app.command("explain")
+@declared(RecipeOptions, ExplainOptions, OutputOptions)
+def explain(recipe: RecipeOptions, explaining: ExplainOptions, output: OutputOptions) -> None:
+    """Show where each value came from, layer by layer; the last layer wins."""
+    from llmdctl.recipe import explain as origins_of
+
+    use(output)
+    composed = composing.compose(recipe)
+    origins = [origin for origin in origins_of(composed) if view.below(origin.key, explaining.key)]
+    write_result("Explanation", {"recipe": composed.path, "values": origins}, view.origins(origins))

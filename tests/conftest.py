@@ -1,0 +1,51 @@
+"""What every test shares: no network in unit tests, quiet terminals, goldens that can be rewritten."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pytest_socket import disable_socket, enable_socket
+
+# Read by typer at import: help without colour and at one width, whatever the terminal or the CI says.
+os.environ.update({"NO_COLOR": "1", "TERMINAL_WIDTH": "100", "_TYPER_FORCE_DISABLE_TERMINAL": "1"})
+for name in ("KUBECONFIG", "FORCE_COLOR", "LLMDCTL_NAMESPACE"):
+    os.environ.pop(name, None)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="Write goldens instead of comparing them.")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(request: pytest.FixtureRequest):
+    """Unit tests reach no network; `allow_loopback` opens this machine only, for a fake server."""
+    if "unit" not in request.path.relative_to(ROOT / "tests").parts:
+        yield
+        return
+    if request.node.get_closest_marker("allow_loopback"):
+        from pytest_socket import socket_allow_hosts
+
+        socket_allow_hosts(["127.0.0.1", "localhost"], allow_unix_socket=True)
+    else:
+        disable_socket(allow_unix_socket=True)
+    yield
+    enable_socket()
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest):
+    """`golden(file, text)`: compare with a stored text, or store it under --update-golden."""
+
+    def check(file: Path, text: str) -> None:
+        if request.config.getoption("--update-golden"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            return
+        assert file.exists(), f"{file} is missing: run pytest --update-golden and read the diff"
+        assert text == file.read_text(encoding="utf-8")
+
+    return check
