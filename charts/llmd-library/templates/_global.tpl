@@ -1,0 +1,48 @@
+{{/*
+What the `global.llmd` block says, worked out once. All take the root context.
+
+llmd.roles          JSON map of the roles that exist: role -> {workload, autoscaled}; null roles are
+                    gone, defaults filled in. Use: include "llmd.roles" . | fromJson
+llmd.disaggregated  "true" or "": both prefill and decode exist
+llmd.servedName     the model name that clients send: model.servedName, or model.id
+llmd.targetPorts    JSON list of the ports each engine pod serves: ports.serving and, with
+                    dataParallelLocal > 1, the ports after it (8000..8007)
+llmd.openshift      "true" or "": restricted SCCs choose the user id. auto = the cluster serves the
+                    API group security.openshift.io
+*/}}
+{{- define "llmd.roles" -}}
+{{- $roles := dict -}}
+{{- range $role, $spec := .Values.global.llmd.roles -}}
+{{- if not (kindIs "invalid" $spec) -}}
+{{- $_ := set $roles $role (dict
+      "workload" ((get $spec "workload") | default "Deployment")
+      "autoscaled" (eq (toString (get $spec "autoscaled")) "true")) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $roles -}}
+{{- end -}}
+
+{{- define "llmd.disaggregated" -}}
+{{- $roles := include "llmd.roles" . | fromJson -}}
+{{- if and (hasKey $roles "prefill") (hasKey $roles "decode") -}}true{{- end -}}
+{{- end -}}
+
+{{- define "llmd.servedName" -}}
+{{- .Values.global.llmd.model.servedName | default .Values.global.llmd.model.id -}}
+{{- end -}}
+
+{{- define "llmd.targetPorts" -}}
+{{- $ports := list -}}
+{{- $first := int .Values.global.llmd.ports.serving -}}
+{{- range until (max 1 (int .Values.global.llmd.dataParallelLocal) | int) -}}
+{{- $ports = append $ports (add $first .) -}}
+{{- end -}}
+{{- toJson $ports -}}
+{{- end -}}
+
+{{- define "llmd.openshift" -}}
+{{- $mode := .Values.global.openshift -}}
+{{- if eq $mode "enabled" -}}true
+{{- else if and (eq $mode "auto") (.Capabilities.APIVersions.Has "security.openshift.io/v1") -}}true
+{{- end -}}
+{{- end -}}
