@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from llmdctl.cli import diff, install, recipe, render, sandbox, status, uninstall, version
+from llmdctl.cli import diff, install, recipe, render, results, sandbox, status, uninstall, version
 from llmdctl.cli.output import Format, session, warn, write_result
 from llmdctl.errors import DifferencesFound, Interrupted, LlmdctlError
 
@@ -59,16 +59,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(error: LlmdctlError) -> None:
     if session.format is not Format.TEXT:
-        body = {
-            "error": {
-                "type": type(error).__name__,
-                "message": error.message,
-                "remedy": error.remedy,
-                "exitCode": error.exit_code,
-                "problems": error.problems,
-            }
-        }
-        write_result("Error", body, None)
+        failure = results.Error(
+            type=type(error).__name__,
+            message=error.message,
+            remedy=error.remedy,
+            exit_code=error.exit_code,
+            problems=error.problems,
+        )
+        write_result(failure, None)
     warn(f"Error: {error.message}")
     for problem in error.problems:
         warn(f"  {problem}")

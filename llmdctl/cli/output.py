@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from rich.console import Console, RenderableType
 
 API_VERSION = "llmdctl.dev/v1"
@@ -78,9 +79,9 @@ def plain(value: object) -> Any:
     return value
 
 
-def write_result(kind: str, body: Mapping[str, Any], text: RenderableType | str | None) -> None:
-    """Write one result in the session's format: the document {apiVersion, kind, **body}, or `text`."""
-    document = {"apiVersion": API_VERSION, "kind": kind, **plain(body)}
+def write_result(result: DataclassInstance, text: RenderableType | str | None) -> None:
+    """Write one result in the session's format: the document {apiVersion, kind, **fields}, or `text`."""
+    document = {"apiVersion": API_VERSION, "kind": type(result).__name__, **plain(result)}
     match session.format:
         case Format.JSON:
             sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True) + "\n")

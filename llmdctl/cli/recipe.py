@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from llmdctl.cli import complete, composing
+from llmdctl.cli import complete, composing, results
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import CatalogOptions, OutputOptions, RecipeOptions
-from llmdctl.cli.output import say, use, write_result
+from llmdctl.cli.output import use, write_result
 from llmdctl.cli.views import recipes as view
 
 app = typer.Typer(help="The well-lit paths: list, show, validate, explain.", no_args_is_help=True)
@@ -36,8 +36,8 @@ def list_recipes(catalog: CatalogOptions, output: OutputOptions) -> None:
     """List the well-lit paths with their goal, default facets and evidence."""
     use(output)
     loaded = composing.load_catalog(catalog)
-    rows = [view.summary(loaded, path) for path in loaded.paths]
-    write_result("RecipeList", {"recipes": rows}, view.table(rows))
+    rows = tuple(view.summary(loaded, path) for path in loaded.paths)
+    write_result(results.RecipeList(recipes=rows), view.listing(rows))
 
 
 @app.command("show")
@@ -47,7 +47,7 @@ def show(named: NamedRecipe, output: OutputOptions) -> None:
     use(output)
     loaded = composing.load_catalog(named)
     detail = view.detail(loaded, loaded.path(named.recipe))
-    write_result("Recipe", {"recipe": detail}, view.page(detail))
+    write_result(detail, view.page(detail))
 
 
 @app.command("validate")
@@ -61,16 +61,14 @@ def validate(recipe: RecipeOptions, output: OutputOptions) -> None:
     composed = composing.compose(recipe)
     spec = build(composed, name=recipe.recipe, namespace="default")
     rendered = open_renderer().render(spec)
-    body = {
-        "recipe": composed.path,
-        "facets": spec.facets,
-        "evidence": spec.evidence,
-        "warnings": composed.warnings,
-        "objects": len(rendered.objects),
-        "valid": True,
-    }
-    say(f"{composed.path} is valid: {len(rendered.objects)} objects, evidence {spec.evidence}.")
-    write_result("Validation", body, None)
+    result = results.Validation(
+        recipe=composed.path,
+        facets=spec.facets,
+        evidence=spec.evidence,
+        warnings=composed.warnings,
+        objects=len(rendered.objects),
+    )
+    write_result(result, f"{composed.path} is valid: {len(rendered.objects)} objects, evidence {spec.evidence}.")
 
 
 @app.command("explain")
@@ -82,4 +80,4 @@ def explain(recipe: RecipeOptions, explaining: ExplainOptions, output: OutputOpt
     use(output)
     composed = composing.compose(recipe)
     origins = [origin for origin in origins_of(composed) if view.below(origin.key, explaining.key)]
-    write_result("Explanation", {"recipe": composed.path, "values": origins}, view.origins(origins))
+    write_result(results.Explanation(recipe=recipe.recipe, values=tuple(origins)), view.origins(origins))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdctl.cli import composing
+from llmdctl.cli import composing, results
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import OutputOptions, RecipeOptions, ReleaseOptions
 from llmdctl.cli.output import Format, say, session, use, write_result
@@ -68,15 +68,17 @@ def run(recipe: RecipeOptions, release: ReleaseOptions, rendering: RenderOptions
         if rendering.to is None:
             sys.stdout.write(manifests)
         return
-    body = {
-        "release": {"name": spec.name, "namespace": spec.namespace},
-        "recipe": spec.recipe,
-        "facets": spec.facets,
-        "evidence": spec.evidence,
-        "renderer": rendered.engine,
-        "objects": objects,
-    }
-    write_result("Render", body, None)
+    result = results.Render(
+        name=spec.name,
+        namespace=spec.namespace,
+        recipe=spec.recipe,
+        facets=spec.facets,
+        evidence=spec.evidence,
+        helm=engine(rendered.engine),
+        files=tuple(files),
+        objects=tuple(objects),
+    )
+    write_result(result, None)
 
 
 def commands(spec: ReleaseSpec) -> str:

@@ -1,0 +1,177 @@
+"""What each verb answers with `-o json`: one frozen dataclass a document.
+
+The JSON Schemas in schemas/output/ are generated from these classes (`make update`); a change here is a change of a
+public format. Names are snake_case; a field is never removed without a new `apiVersion`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llmdctl.errors import Problem
+from llmdctl.model.release import ObjectChange, ObjectState, PodState
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeSummary:
+    """One well-lit path in a list."""
+
+    name: str
+    title: str
+    goal: str
+    defaults: Mapping[str, str]  # axis -> facet name
+    evidence: str  # of the default cell
+    cells: Mapping[str, int]  # evidence level -> number of cells stated in evidence.yaml
+    file: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeList:
+    """`recipe list`."""
+
+    recipes: tuple[RecipeSummary, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """`recipe show`."""
+
+    name: str
+    title: str
+    goal: str
+    use_when: tuple[str, ...]
+    avoid_when: tuple[str, ...]
+    roles: tuple[str, ...]
+    defaults: Mapping[str, str]
+    facets: Mapping[str, tuple[str, ...]]  # axis -> names to choose from
+    file: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """`recipe validate` of a recipe without a mistake; mistakes are an Error."""
+
+    recipe: str
+    facets: Mapping[str, str]
+    evidence: str
+    warnings: tuple[str, ...]
+    objects: int  # rendered
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerValue:
+    """What one layer says of one value."""
+
+    layer: str
+    place: str  # file:line, or the argument
+    value: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainedValue:
+    """One value and every layer that set it; the last one wins."""
+
+    key: str
+    value: Any
+    layers: tuple[LayerValue, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """`recipe explain`."""
+
+    recipe: str
+    values: tuple[ExplainedValue, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HelmEngine:
+    """A Helm that did, or would do, the work."""
+
+    name: str
+    version: str
+    path: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Render:
+    """`render`."""
+
+    name: str
+    namespace: str
+    recipe: str
+    facets: Mapping[str, str]
+    evidence: str
+    helm: HelmEngine
+    files: tuple[str, ...]  # written, with --to
+    objects: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """`status`, and what `install` ends with."""
+
+    name: str
+    namespace: str
+    recipe: str
+    helm_status: str
+    revision: int
+    readiness: str
+    endpoint: str | None
+    objects: tuple[ObjectState, ...]
+    pods: tuple[PodState, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Install:
+    """`install`."""
+
+    action: str  # installed | upgraded | unchanged | dry-run
+    evidence: str
+    facets: Mapping[str, str]
+    helm: HelmEngine
+    warnings: tuple[str, ...]
+    notes: str | None
+    objects: tuple[str, ...]  # of a dry run: what would be made
+    release: Release | None  # None after a dry run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diff:
+    """`diff`; exit code 10 when `changes` is not empty."""
+
+    name: str
+    namespace: str
+    changes: tuple[ObjectChange, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uninstall:
+    """`uninstall`."""
+
+    name: str
+    namespace: str
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]  # shared things that stay, each with the reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """`version`."""
+
+    version: str
+    python: str
+    helm: tuple[HelmEngine, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Error:
+    """Any verb that fails; the text for people goes to stderr all the same."""
+
+    type: str
+    message: str
+    remedy: str | None
+    exit_code: int
+    problems: tuple[Problem, ...]

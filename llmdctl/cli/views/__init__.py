@@ -1,0 +1,1 @@
+"""From model objects to what a person reads; nothing here decides anything."""
