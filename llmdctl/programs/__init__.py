@@ -7,7 +7,7 @@ the cache, the official download with its checksum (left out under `LLMDCTL_TOOL
 
 from llmdctl.programs.cache import cache_root
 from llmdctl.programs.catalog import CATALOG, Pinned, pinned
-from llmdctl.programs.crds import CRD_MODULES, CrdModule, crds, module_dir
+from llmdctl.programs.crds import CRD_MODULES, CrdModule, crds, manifests
 from llmdctl.programs.origin import Origin, Program, Reporter, silent
 from llmdctl.programs.sources import find
 
@@ -22,7 +22,7 @@ __all__ = [
     "cache_root",
     "crds",
     "find",
-    "module_dir",
+    "manifests",
     "pinned",
     "silent",
 ]

@@ -25,7 +25,7 @@ def cache_root() -> Path:
     override = os.environ.get("LLMDCTL_CACHE")
     if override:
         return Path(override).expanduser().absolute()
-    from platformdirs import user_cache_path  # noqa: PLC0415  3 ms that an override saves
+    from platformdirs import user_cache_path
 
     return user_cache_path("llmdctl", appauthor=False)
 
@@ -69,7 +69,7 @@ class Entry:
         Two callers at once: the second waits and finds the entry filled. Returns whether this call made it. What
         `make` raises passes through, and nothing is left behind. Raises ProgramError when the cache is not writable.
         """
-        from filelock import FileLock, Timeout  # noqa: PLC0415  only a miss needs it
+        from filelock import FileLock, Timeout
 
         try:
             for folder in ("entries", "locks", "logs", "partial"):

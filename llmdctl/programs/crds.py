@@ -1,4 +1,4 @@
-"""The CustomResourceDefinitions of the pinned modules, read out of the modules themselves.
+"""The CustomResourceDefinitions, and other manifests, of the pinned modules, read out of the modules themselves.
 
 `tools/crds/go.mod` pins the versions and `go.sum` their content. What was read is cached as JSON: parsing 5 MB of
 YAML takes seconds, and nothing in it changes while go.sum does not.
@@ -49,6 +49,7 @@ CRD_MODULES: dict[str, CrdModule] = {
             module="github.com/prometheus-operator/prometheus-operator",
             pattern="example/prometheus-operator-crd/*.yaml",
         ),
+        CrdModule(name="kwok", module="sigs.k8s.io/kwok", pattern="kustomize/crd/bases/*.yaml"),
         CrdModule(name="istio", module="istio.io/api", pattern="kubernetes/customresourcedefinitions.gen.yaml"),
     )
 }
@@ -63,41 +64,45 @@ def module_version(module: str) -> str:
     return found.group(1)
 
 
-def module_dir(name: str) -> Path:
-    """The folder of a pinned module in Go's module cache, fetched when it is not there. Raises ProgramError."""
-    module = CRD_MODULES[name].module
-    return download_module(_family(), module, module_version(module))
-
-
 def crds(*names: str, report: Reporter = silent) -> list[dict[str, Any]]:
     """The CRDs of the named modules (of all, without a name), in a fixed order. Raises ProgramError."""
-    return [crd for name in names or tuple(CRD_MODULES) for crd in _of_module(CRD_MODULES[name], report)]
+    found: list[dict[str, Any]] = []
+    for name in names or tuple(CRD_MODULES):
+        documents = manifests(name, CRD_MODULES[name].pattern, report=report)
+        found += [document for document in documents if document.get("kind") == "CustomResourceDefinition"]
+    return found
 
 
-def _of_module(source: CrdModule, report: Reporter) -> list[dict[str, Any]]:
+def manifests(name: str, *patterns: str, report: Reporter = silent) -> list[Any]:
+    """The YAML documents of a pinned module's files that match the patterns, in the order given, then by file name.
+
+    Raises ProgramError when the module cannot be had, or a pattern matches nothing in it.
+    """
+    source = CRD_MODULES[name]
     version = module_version(source.module)
-    key = content_key([(_family() / "go.sum").read_bytes(), source.module, version, source.pattern, _FORMAT])
-    entry = Entry(root=cache_root(), label=f"crds-{source.name}-{version}", key=key)
+    key = content_key([(_family() / "go.sum").read_bytes(), source.module, version, *patterns, _FORMAT])
+    entry = Entry(root=cache_root(), label=f"manifests-{source.name}-{version}", key=key)
 
     def make(folder: Path) -> None:
-        report(f"CRDs of {source.module} {version}: reading them out of the module")
-        found = list(_read(module_dir(source.name), source.pattern))
-        if not found:
-            raise ProgramError(f"{source.module} {version} holds no CRD at {source.pattern}")
-        (folder / "crds.json").write_text(json.dumps(found), encoding="utf-8")
+        report(f"{source.module} {version}: reading its manifests out of the module")
+        root = download_module(_family(), source.module, version)
+        found = [document for pattern in patterns for document in _read(root, pattern)]
+        (folder / "manifests.json").write_text(json.dumps(found), encoding="utf-8")
 
     if not entry.filled:
         entry.fill(make, report)
-    loaded: list[dict[str, Any]] = json.loads((entry.path / "crds.json").read_text(encoding="utf-8"))
+    loaded: list[Any] = json.loads((entry.path / "manifests.json").read_text(encoding="utf-8"))
     return loaded
 
 
-def _read(folder: Path, pattern: str) -> Iterator[dict[str, Any]]:
-    for file in sorted(folder.glob(pattern)):
+def _read(folder: Path, pattern: str) -> Iterator[Any]:
+    files = sorted(folder.glob(pattern))
+    if not files:
+        raise ProgramError(f"{folder} holds nothing at {pattern}")
+    for file in files:
         with file.open("rb") as stream:
-            for document in yaml.load_all(stream, Loader=_plain_loader()):  # a SafeLoader with fewer rules
-                if isinstance(document, dict) and document.get("kind") == "CustomResourceDefinition":
-                    yield document
+            # a SafeLoader with fewer rules
+            yield from (document for document in yaml.load_all(stream, Loader=_plain_loader()) if document is not None)
 
 
 def _plain_loader() -> type[yaml.SafeLoader]:

@@ -47,7 +47,7 @@ def entry(program: Pinned) -> Entry | None:
     chosen = _DOWNLOADS.get((f"{program.family}/{program.package.rsplit('/', 1)[-1]}", _platform()))
     if chosen is None:
         return None
-    label = f"{program.family}-{program.name}-{program.version}"
+    label = f"{executable_in(Path(), program)}-{program.version}"
     return Entry(root=cache_root(), label=label, key=content_key([chosen.url, chosen.digest]))
 
 

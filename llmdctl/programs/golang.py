@@ -58,7 +58,7 @@ def entry_for(program: Pinned, family: Path, go: Toolchain) -> Entry:
     """The entry's key covers every input of the build: module files, package, link flags, toolchain, target."""
     files = [(family / name).read_bytes() for name in ("go.mod", "go.sum", "tools.go")]
     key = content_key([*files, program.package, program.ldflags, go.version, go.os, go.arch])
-    return Entry(root=cache_root(), label=f"{program.family}-{_executable(program)}-{program.version}", key=key)
+    return Entry(root=cache_root(), label=f"{_executable(program)}-{program.version}", key=key)
 
 
 def executable_in(folder: Path, program: Pinned) -> Path:
@@ -108,9 +108,7 @@ def download_module(family: Path, module: str, version: str) -> Path:
         raise ProgramError(f"the module {module} {version} cannot be fetched: {answer.get('Error') or 'no answer'}")
     expected = f"{module} v{version} {answer['Sum']}"
     if expected not in (family / "go.sum").read_text(encoding="utf-8").splitlines():
-        raise ProgramError(
-            f"the module {module} {version} has the checksum {answer['Sum']}, which is not the one in {family / 'go.sum'}"
-        )
+        raise ProgramError(f"{module} {version} has the checksum {answer['Sum']}, not the one in {family / 'go.sum'}")
     return Path(answer["Dir"])
 
 

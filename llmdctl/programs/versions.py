@@ -31,7 +31,7 @@ def parse(text: str) -> Version | None:
 
 
 def fits(version: Version, accepted: str) -> bool:
-    """Whether `version` lies in `accepted`: bounds joined by spaces (and), groups by `||` (or), as `>=3.20 <4 || >=4.2 <5`.
+    """Whether `version` lies in `accepted`, such as `>=3.20 <4 || >=4.2 <5`: a space is "and", `||` is "or".
 
     Raises ValueError for a range that cannot be read: that is a mistake in the catalogue.
     """

@@ -58,7 +58,9 @@ def chart_schema(chart: Path) -> Schema:
         # Helm puts a mapping (with global) under the name of every dependency, libraries included.
         schema["properties"].setdefault(dependency["name"], {"type": "object"})
     schema["properties"] = dict(sorted(schema["properties"].items()))
-    shared = yaml.safe_load((HERE / "definitions.yaml").read_text(encoding="utf-8"))
+    shared: dict[str, Schema] = {}
+    for file in sorted(HERE.glob("definitions*.yaml")):
+        shared |= yaml.safe_load(file.read_text(encoding="utf-8"))
     definitions = _used(schema, shared | _partials(entries))
     header = {"$schema": "http://json-schema.org/draft-07/schema#", "title": f"Values of the chart {metadata['name']}"}
     return {**header, **schema, **({"definitions": definitions} if definitions else {})}

@@ -1,0 +1,251 @@
+"""The command lines of the control plane: pure, from ports and files to arguments.
+
+Every listener is bound to 127.0.0.1. What is switched off, and why, stands beside the flag.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from llmdctl.sandbox.home import Home
+
+SERVICE_RANGE = "10.96.0.0/16"
+POD_RANGE = "127.2.0.0/16"  # inside loopback: nothing that dials a simulated pod can leave the machine
+
+ETCD = "etcd"
+API_SERVER = "kube-apiserver"
+CONTROLLER_MANAGER = "kube-controller-manager"
+SCHEDULER = "kube-scheduler"
+KWOK = "kwok"
+LWS = "lws"
+ROUTING = "routing"
+
+PROGRAMS = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK, LWS)
+COMPONENTS = (*PROGRAMS, ROUTING)
+
+# component -> (user, groups) of its client certificate
+USERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    CONTROLLER_MANAGER: ("system:kube-controller-manager", ()),
+    SCHEDULER: ("system:kube-scheduler", ()),
+    KWOK: ("llmdctl:kwok", ("system:masters",)),
+    # The name its service account would have: the rights then are those that its own manifests grant.
+    LWS: ("system:serviceaccount:lws-system:lws-controller-manager", ()),
+    ROUTING: ("llmdctl:routing", ("system:masters",)),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ports:
+    """Listening ports, all on 127.0.0.1."""
+
+    api_server: int
+    etcd: int
+    etcd_peer: int
+    controller_manager: int
+    scheduler: int
+    kwok: int
+    lws_webhook: int
+    lws_health: int
+
+
+def command(component: str, *, program: str, home: Home, ports: Ports) -> list[str]:
+    """The whole command line of one component."""
+    arguments = {
+        ETCD: _etcd,
+        API_SERVER: _api_server,
+        CONTROLLER_MANAGER: _controller_manager,
+        SCHEDULER: _scheduler,
+        KWOK: _kwok,
+        LWS: _lws,
+        ROUTING: _routing,
+    }[component]
+    return [program, *arguments(home, ports)]
+
+
+def _flags(values: Mapping[str, object]) -> list[str]:
+    return [f"--{name}={value}" for name, value in values.items()]
+
+
+def _etcd(home: Home, ports: Ports) -> list[str]:
+    client, peer = f"https://127.0.0.1:{ports.etcd}", f"https://127.0.0.1:{ports.etcd_peer}"
+    pair = {"cert-file": home.pki / "etcd.crt", "key-file": home.pki / "etcd.key"}
+    trust = {"trusted-ca-file": home.pki / "ca.crt", "client-cert-auth": "true"}
+    return _flags(
+        {
+            "name": home.name,
+            "data-dir": home.path / "etcd",
+            "listen-client-urls": client,
+            "advertise-client-urls": client,
+            "listen-peer-urls": peer,
+            "initial-advertise-peer-urls": peer,
+            "initial-cluster": f"{home.name}={peer}",
+            **pair,
+            **trust,
+            **{f"peer-{name}": value for name, value in (pair | trust).items()},
+            "unsafe-no-fsync": "true",  # nothing here survives the machine, so nothing need reach the disk
+            "log-level": "warn",
+        }
+    )
+
+
+def _api_server(home: Home, ports: Ports) -> list[str]:
+    pki = home.pki
+    return _flags(
+        {
+            "etcd-servers": f"https://127.0.0.1:{ports.etcd}",
+            "etcd-cafile": pki / "ca.crt",
+            "etcd-certfile": pki / "apiserver.crt",
+            "etcd-keyfile": pki / "apiserver.key",
+            "bind-address": "127.0.0.1",
+            "advertise-address": "127.0.0.1",
+            "secure-port": ports.api_server,
+            "tls-cert-file": pki / "apiserver.crt",
+            "tls-private-key-file": pki / "apiserver.key",
+            "client-ca-file": pki / "ca.crt",
+            "service-account-key-file": pki / "service-accounts.pub",
+            "service-account-signing-key-file": pki / "service-accounts.key",
+            "service-account-issuer": "https://kubernetes.default.svc",
+            "authorization-mode": "Node,RBAC",
+            "service-cluster-ip-range": SERVICE_RANGE,
+            "allow-privileged": "true",
+            "endpoint-reconciler-type": "none",  # loopback is not allowed in the endpoints it would write
+            # Node names are no host names here, and must not be asked of the machine's resolver.
+            "kubelet-preferred-address-types": "InternalIP",
+            "kubelet-client-certificate": pki / "apiserver.crt",
+            "kubelet-client-key": pki / "apiserver.key",
+            "kubelet-certificate-authority": pki / "ca.crt",
+            "requestheader-client-ca-file": pki / "ca.crt",
+            "requestheader-allowed-names": "front-proxy",
+            "requestheader-extra-headers-prefix": "X-Remote-Extra-",
+            "requestheader-group-headers": "X-Remote-Group",
+            "requestheader-username-headers": "X-Remote-User",
+            "proxy-client-cert-file": pki / "front-proxy.crt",
+            "proxy-client-key-file": pki / "front-proxy.key",
+            "audit-policy-file": home.config / "audit-policy.json",
+            "audit-log-path": home.audit_log,
+            "audit-log-maxsize": 100,  # MB
+            "audit-log-maxbackup": 1,
+            "profiling": "false",
+            "event-ttl": "1h",
+        }
+    )
+
+
+def _controller_manager(home: Home, ports: Ports) -> list[str]:
+    own = home.kubeconfig_of(CONTROLLER_MANAGER)
+    return _flags(
+        {
+            "kubeconfig": own,
+            "authentication-kubeconfig": own,
+            "authorization-kubeconfig": own,
+            "bind-address": "127.0.0.1",
+            "secure-port": ports.controller_manager,
+            "tls-cert-file": home.pki / f"{CONTROLLER_MANAGER}.crt",
+            "tls-private-key-file": home.pki / f"{CONTROLLER_MANAGER}.key",
+            "service-account-private-key-file": home.pki / "service-accounts.key",
+            "root-ca-file": home.pki / "ca.crt",
+            "use-service-account-credentials": "true",
+            "service-cluster-ip-range": SERVICE_RANGE,
+            "controllers": "*,-node-ipam-controller",  # pods get their addresses from kwok
+            "leader-elect": "false",
+            "profiling": "false",
+        }
+    )
+
+
+def _scheduler(home: Home, ports: Ports) -> list[str]:
+    own = home.kubeconfig_of(SCHEDULER)
+    return _flags(
+        {
+            "kubeconfig": own,
+            "authentication-kubeconfig": own,
+            "authorization-kubeconfig": own,
+            "bind-address": "127.0.0.1",
+            "secure-port": ports.scheduler,
+            "tls-cert-file": home.pki / f"{SCHEDULER}.crt",
+            "tls-private-key-file": home.pki / f"{SCHEDULER}.key",
+            "leader-elect": "false",
+            "profiling": "false",
+        }
+    )
+
+
+def _kwok(home: Home, ports: Ports) -> list[str]:
+    return _flags(
+        {
+            "kubeconfig": home.kubeconfig_of(KWOK),
+            "manage-all-nodes": "false",
+            "manage-nodes-with-annotation-selector": "kwok.x-k8s.io/node=fake",
+            "cidr": POD_RANGE,
+            "node-ip": "127.0.0.1",
+            "node-port": ports.kwok,
+            "server-address": f"127.0.0.1:{ports.kwok}",  # --node-port alone listens on all interfaces
+            "tls-cert-file": home.pki / f"{KWOK}.crt",
+            "tls-private-key-file": home.pki / f"{KWOK}.key",
+            "node-lease-duration-seconds": 40,
+            # Stages and logs live in the cluster, so that a fault can be set and cleared while pods run.
+            "enable-crds": "Stage,Logs,ClusterLogs",
+        }
+    )
+
+
+def _lws(home: Home, ports: Ports) -> list[str]:
+    del ports  # they are in its configuration file
+    return _flags({"config": home.config / "lws.json", "kubeconfig": home.kubeconfig_of(LWS), "zap-log-level": "info"})
+
+
+def _routing(home: Home, ports: Ports) -> list[str]:
+    del ports
+    return ["-m", "llmdctl.sandbox.routing", str(home.path)]
+
+
+def environment(component: str) -> dict[str, str]:
+    """What a component needs in its environment beyond what all have."""
+    if component != ROUTING:
+        return {}
+    # Our own package from where it runs now, installed or checkout, whatever the current folder is.
+    return {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def lws_configuration(home: Home, ports: Ports) -> str:
+    """The LWS controller's configuration: our certificate instead of one of its own, nothing off loopback."""
+    return json.dumps(
+        {
+            "apiVersion": "config.lws.x-k8s.io/v1alpha1",
+            "kind": "Configuration",
+            "leaderElection": {"leaderElect": False},
+            "internalCertManagement": {"enable": False},
+            "webhook": {"host": "127.0.0.1", "port": ports.lws_webhook, "certDir": str(home.config / "lws-webhook")},
+            "metrics": {"bindAddress": "0"},
+            "health": {"healthProbeBindAddress": f"127.0.0.1:{ports.lws_health}"},
+        },
+        indent=2,
+    )
+
+
+def audit_policy() -> str:
+    """Who asked for what, for every request that people and their tools make; the control plane's own are left out."""
+    control_plane = [user for user, _ in USERS.values()] + ["system:apiserver"]
+    return json.dumps(
+        {
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitStages": ["RequestReceived"],
+            "rules": [
+                {"level": "None", "users": control_plane},
+                {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+                {"level": "None", "nonResourceURLs": ["/readyz*", "/livez*", "/healthz*"]},
+                {"level": "Metadata"},
+            ],
+        },
+        indent=2,
+    )
+
+
+def interpreter() -> Path:
+    """The Python that runs our own component."""
+    return Path(sys.executable)

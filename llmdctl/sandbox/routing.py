@@ -1,0 +1,5 @@
+"""placeholder"""
+
+import time
+
+time.sleep(1e6)
