@@ -1,0 +1,117 @@
+"""From the bytes of one YAML document to a graph of nodes, with limits that hold before anything is built from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import yaml
+
+MAX_DEPTH: Final = 64  # the charts nest 12 levels
+
+_LOADER = getattr(yaml, "CLoader", yaml.Loader)  # libyaml's scanner, which go-yaml is a translation of
+
+
+class SyntaxProblem(Exception):
+    """The bytes are no single YAML document. Carries the line, where one is known, and what to do."""
+
+    def __init__(self, message: str, *, line: int | None = None, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.remedy = remedy
+
+
+@dataclass(slots=True)
+class Node:
+    """A node of the graph; aliases share it. `children` are nodes: of a mapping, keys and values in turn."""
+
+    line: int  # 1-based
+    column: int  # 1-based
+    tag: str | None
+    text: str | None = None  # of a scalar
+    plain: bool = False  # a scalar without quotes and without tag
+    children: list[Node] | None = None
+    mapping: bool = False
+
+
+def compose(data: bytes) -> Node | None:
+    """The root of the one document in `data`; None when there is nothing but comments.
+
+    Raises SyntaxProblem.
+    """
+    try:
+        return _document(_events(data))
+    except yaml.YAMLError as cause:
+        raise _translated(cause) from cause
+    except UnicodeDecodeError as cause:
+        raise SyntaxProblem("the file is binary, or text that is not UTF-8.") from cause
+
+
+def _events(data: bytes) -> Iterator[yaml.Event]:
+    loader = _LOADER(data)
+    while loader.check_event():
+        yield loader.get_event()
+
+
+def _document(events: Iterator[yaml.Event]) -> Node | None:
+    root: Node | None = None
+    for event in events:
+        if not isinstance(event, yaml.DocumentStartEvent):
+            continue
+        found = _tree(events)
+        if found.text == "" and root is not None:
+            continue  # a closing `---`
+        if root is not None and root.text != "":
+            remedy = "Helm 3 reads the first alone and Helm 4 both: make it one document."
+            raise SyntaxProblem("the file holds a second document.", line=found.line, remedy=remedy)
+        root = found
+    return root
+
+
+def _tree(events: Iterator[yaml.Event]) -> Node:
+    """The next node with all that it holds; without recursion, as a file may nest without end."""
+    anchors: dict[str, Node] = {}
+    stack: list[Node] = []
+    for event in events:
+        if isinstance(event, yaml.CollectionEndEvent):
+            node = stack.pop()
+        else:
+            node = _node(event, anchors)
+            if stack and stack[-1].children is not None:
+                stack[-1].children.append(node)
+            if isinstance(event, yaml.CollectionStartEvent):
+                stack.append(node)
+                if len(stack) > MAX_DEPTH:
+                    raise SyntaxProblem(f"values nest deeper than {MAX_DEPTH} levels.", line=node.line)
+        if not stack:
+            return node
+    raise SyntaxProblem("the file ends too early.")
+
+
+def _node(event: yaml.Event, anchors: dict[str, Node]) -> Node:
+    mark = event.start_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    if isinstance(event, yaml.AliasEvent):
+        if event.anchor not in anchors:
+            raise SyntaxProblem(f"no anchor is called '&{event.anchor}'.", line=line)
+        return anchors[event.anchor]
+    if isinstance(event, yaml.ScalarEvent):
+        node = Node(line, column, event.tag, text=event.value, plain=event.implicit[0])
+    else:
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        node = Node(line, column, getattr(event, "tag", None), children=[], mapping=mapping)
+    anchor = getattr(event, "anchor", None)
+    if anchor is not None:
+        anchors[anchor] = node
+    return node
+
+
+def _translated(cause: yaml.YAMLError) -> SyntaxProblem:
+    problem = getattr(cause, "problem", None)
+    if problem is None:  # a ReaderError: bytes that are no text
+        return SyntaxProblem("the file is binary, or holds characters that YAML does not allow.")
+    mark, context = getattr(cause, "problem_mark", None), getattr(cause, "context", None)
+    message = f"this is no valid YAML: {problem}" + (f" {context}" if context else "") + "."
+    return SyntaxProblem(message, line=mark.line + 1 if mark else None)
