@@ -1,0 +1,39 @@
+{{/*
+Facts of this release that several templates need. All take the root context; booleans are "true" or "".
+
+llmd-scheduler.eppVersion       dialect of the endpoint picker: "0.9" or "0.7"
+llmd-scheduler.standalone       Envoy runs beside the EPP (global.llmd.mode standalone)
+llmd-scheduler.metricsAuth      /metrics asks for a token. Checking one needs a cluster-scoped right, so it is off
+                                under global.llmd.namespaceOnly.
+llmd-scheduler.leaderElection   several replicas, one of which serves
+llmd-scheduler.fallback         standalone and FailOpen: Envoy has somewhere to send a request the EPP did not place
+llmd-scheduler.healthPort       Envoy's port for probes, statistics and the drain hook, one above its admin port:
+                                the admin interface itself can stop Envoy and therefore stays on loopback
+*/}}
+{{- define "llmd-scheduler.eppVersion" -}}
+{{- .Values.global.llmd.eppVersion | toString -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.standalone" -}}
+{{- if eq .Values.global.llmd.mode "standalone" -}}true{{- end -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.metricsAuth" -}}
+{{- if and .Values.metricsAuth (not .Values.global.llmd.namespaceOnly) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.leaderElection" -}}
+{{- if and .Values.leaderElection (gt (int .Values.replicas) 1) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.fallback" -}}
+{{- if and (include "llmd-scheduler.standalone" .) (eq .Values.failureMode "FailOpen") -}}true{{- end -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.healthPort" -}}
+{{- add (int .Values.global.llmd.ports.envoyAdmin) 1 -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (include "llmd.eppName" .) -}}
+{{- end -}}

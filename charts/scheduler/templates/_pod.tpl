@@ -1,0 +1,209 @@
+{{/*
+llmd-scheduler.pod   .   JSON {metadata, spec} of the pod template, patched
+llmd-scheduler.flags .   JSON list of the EPP's arguments
+*/}}
+{{- define "llmd-scheduler.flags" -}}
+{{- $ports := .Values.global.llmd.ports -}}
+{{- $dialect := include "llmd-scheduler.dialect" . | fromYaml -}}
+{{- $computed := dict
+      "pool-name" (include "llmd.poolName" .)
+      "pool-namespace" .Release.Namespace
+      "config-file" "/etc/epp/epp-config.yaml"
+      "grpc-port" (int $ports.extProc)
+      "grpc-health-port" (int $ports.grpcHealth)
+      "metrics-port" (int $ports.eppMetrics)
+      "secure-serving" .Values.secureServing
+      "metrics-endpoint-auth" (eq (include "llmd-scheduler.metricsAuth" .) "true")
+      "ha-enable-leader-election" (eq (include "llmd-scheduler.leaderElection" .) "true") -}}
+{{- $elsewhere := dict
+      "pool-name" "global.llmd.poolName"
+      "grpc-port" "global.llmd.ports.extProc"
+      "grpc-health-port" "global.llmd.ports.grpcHealth"
+      "metrics-port" "global.llmd.ports.eppMetrics"
+      "secure-serving" "secureServing"
+      "metrics-endpoint-auth" "metricsAuth"
+      "ha-enable-leader-election" "leaderElection" -}}
+{{- $problems := list -}}
+{{- range $name, $value := .Values.flags -}}
+{{- $path := printf "flags.%s" $name -}}
+{{- if kindIs "invalid" $value -}}
+{{- else if hasKey $elsewhere $name -}}
+{{- $problems = append $problems (dict "path" $path "message" (printf "other parts must agree with it; set %s instead" (get $elsewhere $name))) -}}
+{{- else if hasKey $computed $name -}}
+{{- $problems = append $problems (dict "path" $path "message" "computed by the chart") -}}
+{{- else if not (has $name $dialect.flags) -}}
+{{- $problems = append $problems (dict "path" $path "message" (printf "EPP %s does not start with this flag; available: %s" (include "llmd-scheduler.eppVersion" $) (join ", " $dialect.flags))) -}}
+{{- else -}}
+{{- $_ := set $computed $name $value -}}
+{{- end -}}
+{{- end -}}
+{{- include "llmd.failAll" (dict "ctx" . "problems" $problems) -}}
+{{- $flags := list -}}
+{{- range $name := keys $computed | sortAlpha -}}
+{{- /* Several of these are true by default, so false must be written out: --name=false. */ -}}
+{{- $flags = append $flags (printf "--%s=%s" $name (include "llmd.scalar" (get $computed $name))) -}}
+{{- end -}}
+{{- toJson $flags -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.pod" -}}
+{{- $parsed := include "llmd.parse" (dict "text" (include "llmd-scheduler.podYaml" .) "what" "pod template of the endpoint picker") | fromJson -}}
+{{- include "llmd.patch" (dict "object" $parsed "patch" .Values.podPatch) -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.eppContainer" -}}
+{{- $ports := .Values.global.llmd.ports -}}
+name: epp
+image: {{ include "llmd.image" (dict "ctx" . "image" .Values.image "path" "image") | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+args:
+  {{- include "llmd-scheduler.flags" . | fromJsonArray | toYaml | nindent 2 }}
+{{- with include "llmd.env" (dict "ctx" . "env" .Values.env "path" "epp") | fromJsonArray }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+ports:
+  - {name: grpc-ext-proc, containerPort: {{ int $ports.extProc }}, protocol: TCP}
+  - {name: grpc-health, containerPort: {{ int $ports.grpcHealth }}, protocol: TCP}
+  - {name: http-metrics, containerPort: {{ int $ports.eppMetrics }}, protocol: TCP}
+# "liveness" and "readiness" are services of the EPP's health server; without leader election both mean "the pool is known".
+# A follower is alive and never ready.
+startupProbe:
+  grpc: {port: {{ int $ports.grpcHealth }}, service: liveness}
+  periodSeconds: 2
+  failureThreshold: 60
+livenessProbe:
+  grpc: {port: {{ int $ports.grpcHealth }}, service: liveness}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+readinessProbe:
+  grpc: {port: {{ int $ports.grpcHealth }}, service: readiness}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: 2
+{{- with include "llmd-scheduler.preStop" . }}
+lifecycle:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- with include "llmd.resources" (dict "resources" .Values.resources) | fromJson }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "llmd.securityContext" (dict "ctx" . "securityContext" .Values.securityContext) | fromJson | toYaml | nindent 2 }}
+volumeMounts:
+  - {name: config, mountPath: /etc/epp, readOnly: true}
+  - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+{{- end -}}
+
+{{- define "llmd-scheduler.proxyContainer" -}}
+{{- $proxy := .Values.proxy -}}
+{{- $arguments := list "-c" "/etc/envoy/envoy.yaml" "--disable-hot-restart" (printf "--concurrency=%d" (int $proxy.concurrency)) -}}
+{{- $flags := include "llmd.args" (dict "ctx" . "args" $proxy.flags "path" "proxy.flags") | fromJsonArray -}}
+name: proxy
+image: {{ include "llmd.image" (dict "ctx" . "image" $proxy.image "path" "proxy.image") | quote }}
+imagePullPolicy: {{ $proxy.image.pullPolicy }}
+command: [envoy]
+args:
+  {{- concat $arguments $flags | toYaml | nindent 2 }}
+ports:
+  - {name: proxy, containerPort: {{ int .Values.global.llmd.ports.proxy }}, protocol: TCP}
+  - {name: proxy-health, containerPort: {{ include "llmd-scheduler.healthPort" . }}, protocol: TCP}
+startupProbe:
+  httpGet: {path: /ready, port: proxy-health, scheme: HTTP}
+  periodSeconds: 1
+  failureThreshold: 60
+livenessProbe:
+  httpGet: {path: /ready, port: proxy-health, scheme: HTTP}
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 3
+readinessProbe:
+  httpGet: {path: /ready, port: proxy-health, scheme: HTTP}
+  periodSeconds: 5
+  timeoutSeconds: 2
+  failureThreshold: 2
+{{- with include "llmd-scheduler.preStop" . }}
+lifecycle:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- with include "llmd.resources" (dict "resources" $proxy.resources) | fromJson }}
+resources:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext:
+  {{- include "llmd.securityContext" (dict "ctx" . "securityContext" $proxy.securityContext) | fromJson | toYaml | nindent 2 }}
+volumeMounts:
+  - {name: proxy-config, mountPath: /etc/envoy, readOnly: true}
+{{- end -}}
+
+{{/*
+Both containers wait in the same hook, because Envoy stops at once on SIGTERM and streams run through both. The pod is out
+of the Service meanwhile, so the requests in flight end and no new client arrives.
+*/}}
+{{- define "llmd-scheduler.preStop" -}}
+{{- if and (include "llmd-scheduler.standalone" .) (gt (int .Values.proxy.drainSeconds) 0) -}}
+preStop:
+  httpGet: {path: /drain, port: {{ include "llmd-scheduler.healthPort" . }}, scheme: HTTP}
+{{- end -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.podYaml" -}}
+{{- $standalone := include "llmd-scheduler.standalone" . -}}
+{{- $epp := include "llmd.patch" (dict "object" (include "llmd.parse" (dict "text" (include "llmd-scheduler.eppContainer" .) "what" "container epp") | fromJson) "patch" .Values.containerPatch) | fromJson -}}
+{{- $podLabels := deepCopy (.Values.podLabels | default dict) -}}{{- include "llmd.prune" $podLabels -}}
+{{- $podAnnotations := deepCopy (.Values.podAnnotations | default dict) -}}{{- include "llmd.prune" $podAnnotations -}}
+metadata:
+  labels:
+    {{- with $podLabels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    {{- include "llmd.podLabels" (dict "ctx" . "component" "epp") | nindent 4 }}
+  annotations:
+    {{- with $podAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+    kubectl.kubernetes.io/default-container: epp
+    # The EPP reads its file once: a changed configuration must restart exactly these pods.
+    checksum/config: {{ include "llmd-scheduler.config" . | sha256sum }}
+    {{- if $standalone }}
+    checksum/proxy: {{ include "llmd-scheduler.envoy" . | sha256sum }}
+    {{- end }}
+spec:
+  serviceAccountName: {{ include "llmd-scheduler.serviceAccountName" . }}
+  automountServiceAccountToken: false
+  terminationGracePeriodSeconds: {{ ternary (add (int64 .Values.proxy.drainSeconds) 15) (int64 .Values.drainSeconds) (eq $standalone "true") }}
+  {{- with include "llmd.imagePullSecrets" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  securityContext:
+    {{- include "llmd.podSecurityContext" (dict "ctx" . "securityContext" .Values.podSecurityContext) | fromJson | toYaml | nindent 4 }}
+  containers:
+    - {{- $epp | toYaml | nindent 6 }}
+    {{- if $standalone }}
+    - {{- include "llmd.parse" (dict "text" (include "llmd-scheduler.proxyContainer" .) "what" "container proxy") | fromJson | toYaml | nindent 6 }}
+    {{- end }}
+  volumes:
+    - name: config
+      configMap:
+        name: {{ include "llmd.eppName" . }}
+    {{- if $standalone }}
+    - name: proxy-config
+      configMap:
+        name: {{ include "llmd.componentName" (dict "ctx" . "component" "proxy") }}
+    {{- end }}
+    # What Kubernetes mounts into every container of a pod, for the one container that talks to the API server.
+    - name: token
+      projected:
+        sources:
+          - serviceAccountToken: {path: token, expirationSeconds: 3607}
+          - configMap:
+              name: kube-root-ca.crt
+              items: [{key: ca.crt, path: ca.crt}]
+          - downwardAPI:
+              items: [{path: namespace, fieldRef: {apiVersion: v1, fieldPath: metadata.namespace}}]
+  {{- with include "llmd.scheduling" (dict "ctx" . "spec" .Values "selector" (include "llmd.selectorLabels" (dict "ctx" . "component" "epp") | fromYaml)) }}
+  {{- . | nindent 2 }}
+  {{- end }}
+{{- end -}}
