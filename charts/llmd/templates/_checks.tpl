@@ -1,0 +1,90 @@
+{{/*
+llmd-umbrella.problems   .   JSON list of {path, message}: what no single part can see, because it takes two of them.
+What follows from one part's values and the global block is checked by that part itself.
+*/}}
+{{- define "llmd-umbrella.problems" -}}
+{{- $llmd := .Values.global.llmd -}}
+{{- $roles := include "llmd.roles" . | fromJson -}}
+{{- $on := dict -}}
+{{- range list "gateway" "scheduler" "modelserver" "autoscaling" "monitoring" -}}
+{{- $_ := set $on . (eq (toString (dig "enabled" false (get $.Values .))) "true") -}}
+{{- end -}}
+{{- $problems := list -}}
+
+{{- if and (eq $llmd.mode "gateway") (not $on.gateway) -}}
+{{- $problems = append $problems (dict "path" "gateway.enabled" "message" "must be true with global.llmd.mode gateway, or nothing routes to the pool") -}}
+{{- end -}}
+{{- if and (ne $llmd.mode "gateway") $on.gateway -}}
+{{- $problems = append $problems (dict "path" "gateway.enabled" "message" (printf "must be false with global.llmd.mode %s, or set global.llmd.mode to gateway" $llmd.mode)) -}}
+{{- end -}}
+{{- if and $on.gateway (not $on.scheduler) (not $llmd.poolName) -}}
+{{- $problems = append $problems (dict "path" "global.llmd.poolName" "message" "scheduler.enabled is false, so name the InferencePool that the route leads to") -}}
+{{- end -}}
+
+{{- range $role, $spec := $roles -}}
+{{- if and $spec.autoscaled $on.modelserver (not $on.autoscaling) -}}
+{{- $problems = append $problems (dict "path" (printf "global.llmd.roles.%s.autoscaled" $role) "message" "needs autoscaling.enabled true; without an autoscaler nobody says how many replicas there are") -}}
+{{- end -}}
+{{- end -}}
+
+{{- if and $on.scheduler $on.modelserver -}}
+{{- $engine := dig "engine" dict .Values.modelserver | default dict -}}
+{{- $command := get $engine "command" | default list | join " " -}}
+{{- range $dialect, $program := dict "vllm" "vllm" "sglang" "sglang" "trtllm" "trtllm-serve" -}}
+{{- if and (contains $program $command) (not (has $llmd.engine (list $dialect "custom"))) -}}
+{{- $problems = append $problems (dict "path" "global.llmd.engine" "message" (printf "is %s, but modelserver.engine.command starts %q; the endpoint picker would read metrics that are not there (want %s)" $llmd.engine $command $dialect)) -}}
+{{- end -}}
+{{- end -}}
+{{- $given := get $engine "metricsPath" -}}
+{{- $read := include "llmd-scheduler.metricsPath" .Subcharts.scheduler -}}
+{{- if and $given (ne $given $read) -}}
+{{- $problems = append $problems (dict "path" "modelserver.engine.metricsPath" "message" (printf "is %s, but the endpoint picker reads %s; set scheduler.metricsPath to the same" $given $read)) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $problems -}}
+{{- end -}}
+
+{{/* Things that work, and that a person should know before they rely on it. JSON list of sentences. */}}
+{{- define "llmd-umbrella.warnings" -}}
+{{- $llmd := .Values.global.llmd -}}
+{{- $warnings := list -}}
+{{- $roles := include "llmd.roles" . | fromJson -}}
+{{- $autoscaled := list -}}
+{{- range $role, $spec := $roles -}}{{- if $spec.autoscaled -}}{{- $autoscaled = append $autoscaled $role -}}{{- end -}}{{- end -}}
+{{- if .Values.scheduler.enabled -}}
+{{- $scheduler := .Subcharts.scheduler -}}
+{{- if include "llmd-scheduler.leaderElection" $scheduler -}}
+{{- if and (eq $scheduler.Values.failureMode "FailOpen") (eq $llmd.mode "standalone") -}}
+{{- $warnings = append $warnings "While endpoint pickers change leaders (up to 15 s) no pod is ready, and FailOpen cannot help: Envoy sits in the same pods." -}}
+{{- else -}}
+{{- $warnings = append $warnings "Endpoint pickers change leaders in up to 15 s; meanwhile requests are handled by failureMode." -}}
+{{- end -}}
+{{- else if eq (int $scheduler.Values.replicas) 0 -}}
+{{- $warnings = append $warnings "scheduler.replicas is 0: no request is routed." -}}
+{{- else if eq (int $scheduler.Values.replicas) 1 -}}
+{{- $warnings = append $warnings "One endpoint picker: losing its node stops routing until it runs elsewhere (scheduler.replicas)." -}}
+{{- end -}}
+{{- if and $scheduler.Values.metricsAuth $llmd.namespaceOnly -}}
+{{- $warnings = append $warnings "Without cluster-scoped rights the endpoint picker's /metrics asks for no token." -}}
+{{- end -}}
+{{- if not $scheduler.Values.networkPolicy.enabled -}}
+{{- $warnings = append $warnings "scheduler.networkPolicy is off: every pod of the cluster reaches the endpoint picker." -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (not $autoscaled) -}}
+{{- $warnings = append $warnings "autoscaling.enabled is true, but no role is: set global.llmd.roles.<role>.autoscaled." -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (not .Values.monitoring.enabled) -}}
+{{- $warnings = append $warnings "Autoscaling reads metrics from Prometheus, and monitoring.enabled is false: something else must scrape this release." -}}
+{{- end -}}
+{{- if and (eq $llmd.mode "gateway") .Values.gateway.enabled -}}
+{{- $gateway := .Subcharts.gateway -}}
+{{- if and (not $gateway.Values.route.headers) (not $gateway.Values.route.hostnames) (not $gateway.Values.create) -}}
+{{- $warnings = append $warnings "The route takes every request of a Gateway that others may share; gateway.route.hostnames or .headers tell models apart." -}}
+{{- end -}}
+{{- if and (eq $gateway.Values.provider "istio") (not $gateway.Values.create) -}}
+{{- $warnings = append $warnings "The existing Gateway needs the label istio.io/enable-inference-extproc: \"true\"." -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $warnings -}}
+{{- end -}}
