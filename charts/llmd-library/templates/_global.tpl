@@ -7,6 +7,10 @@ llmd.disaggregated  "true" or "": both prefill and decode exist
 llmd.servedName     the model name that clients send: model.servedName, or model.id
 llmd.targetPorts    JSON list of the ports each engine pod serves: ports.serving and, with
                     dataParallelLocal > 1, the ports after it (8000..8007)
+llmd.roleLabel      (dict "role" "aggregate")   the value of the pod label llm-d.ai/role, in the words that the
+                    endpoint picker's filters know: an aggregate pod is "prefill-decode"
+llmd.enginePort     (dict "ctx" $ "role" "decode")   name of the container port on which the engine itself
+                    listens: "engine" behind a routing sidecar, else "serving"
 llmd.openshift      "true" or "": restricted SCCs choose the user id. auto = the cluster serves the
                     API group security.openshift.io
 */}}
@@ -45,4 +49,12 @@ llmd.openshift      "true" or "": restricted SCCs choose the user id. auto = the
 {{- if eq $mode "enabled" -}}true
 {{- else if and (eq $mode "auto") (.Capabilities.APIVersions.Has "security.openshift.io/v1") -}}true
 {{- end -}}
+{{- end -}}
+
+{{- define "llmd.roleLabel" -}}
+{{- eq .role "aggregate" | ternary "prefill-decode" .role -}}
+{{- end -}}
+
+{{- define "llmd.enginePort" -}}
+{{- and (ne "" (include "llmd.disaggregated" .ctx)) (eq .role "decode") | ternary "engine" "serving" -}}
 {{- end -}}

@@ -1,0 +1,171 @@
+{{/*
+modelserver.modelArgument   .   What the engine is told to load: the id, or a directory.
+modelserver.arguments   (dict "ctx" $ "role" $role "worker" false)
+                   JSON list: the model, the facts the chart computes, then args sorted by name, then extraArgs.
+modelserver.environment (dict "ctx" $ "role" $role)   JSON list of env entries.
+modelserver.ports       (dict "ctx" $ "role" $role)   JSON list of the engine container's ports.
+modelserver.resources   (dict "ctx" $ "role" $role)   JSON: resources with accelerators, fabric, claims, storage.
+modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the engine container, before its patch.
+                   worker: a pod of a group that serves no HTTP.
+*/}}
+{{- define "modelserver.modelArgument" -}}
+{{- $model := .Values.model -}}
+{{- if eq $model.source "hf" -}}{{ .Values.global.llmd.model.id }}
+{{- else if eq $model.source "path" -}}{{ $model.path }}
+{{- else -}}{{ printf "%s/%s" (trimSuffix "/" $model.cacheMountPath) (get $model $model.source).path | trimSuffix "/" }}
+{{- end -}}
+{{- end -}}
+
+{{- define "modelserver.arguments" -}}
+{{- $values := .ctx.Values -}}
+{{- $spec := .role.spec -}}
+{{- $flags := $values.engine.flags -}}
+{{- $split := $spec.parallelism -}}
+{{- $args := list -}}
+{{- $model := include "modelserver.modelArgument" .ctx -}}
+{{- if $values.engine.modelFlag -}}
+{{- $args = append $args (printf "%s=%s" $values.engine.modelFlag $model) -}}
+{{- else -}}
+{{- $args = append $args $model -}}
+{{- end -}}
+{{- $own := $spec.args | default dict -}}
+{{- $facts := list
+      (list "host" "0.0.0.0" true)
+      (list "port" (int .role.enginePort) true)
+      (list "servedName" (include "llmd.servedName" .ctx) true)
+      (list "revision" $values.model.hf.revision (and (eq $values.model.source "hf") (not (hasKey $own (trimPrefix "--" $flags.revision)))))
+      (list "tensor" (int $split.tensor) true)
+      (list "pipeline" (int $split.pipeline) (gt (int $split.pipeline) 1))
+      (list "data" (int $split.data) (gt (int $split.data) 1))
+      (list "blockSize" (int $spec.blockSize) (gt (int $spec.blockSize) 0))
+      (list "maxModelLen" (int64 $spec.maxModelLen) (gt (int64 $spec.maxModelLen) 0))
+      (list "bootstrap" (int $values.global.llmd.ports.bootstrap) (and (eq .role.role "prefill") (ne "" (include "llmd.disaggregated" .ctx))))
+      (list "drain" (int .role.engineDrainSeconds) (not (hasKey $own (trimPrefix "--" $flags.drain)))) -}}
+{{- range $fact := $facts -}}
+{{- $flag := get $flags (index $fact 0) -}}
+{{- if and $flag (index $fact 2) (ne (toString (index $fact 1)) "") -}}
+{{- $args = append $args (printf "%s=%v" $flag (index $fact 1)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $flags.expert $split.expert -}}{{- $args = append $args $flags.expert -}}{{- end -}}
+{{- if .role.headless -}}
+{{- $join := $values.engine.multiNode -}}
+{{- $leader := (int $join.leaderPort | eq 0) | ternary "$(LWS_LEADER_ADDRESS)" (printf "$(LWS_LEADER_ADDRESS):%d" (int $join.leaderPort)) -}}
+{{- range $pair := list (list $join.size "$(LWS_GROUP_SIZE)") (list $join.rank "$(LWS_WORKER_INDEX)") (list $join.leader $leader) -}}
+{{- if index $pair 0 -}}{{- $args = append $args (printf "%s=%s" (index $pair 0) (index $pair 1)) -}}{{- end -}}
+{{- end -}}
+{{- if and .worker $join.headless -}}{{- $args = append $args $join.headless -}}{{- end -}}
+{{- end -}}
+{{- $args = concat $args (include "llmd.args" (dict "ctx" .ctx "args" $own "path" (printf "roles.%s.args" .role.role)) | fromJsonArray) -}}
+{{- toJson (concat $args ($spec.extraArgs | default list)) -}}
+{{- end -}}
+
+{{- define "modelserver.environment" -}}
+{{- $values := .ctx.Values -}}
+{{- /* Any user id can write here, whatever the image's home is; engines keep compiled kernels under it. USER, because
+       Python's getpass fails for an id that has no entry in /etc/passwd. */ -}}
+{{- $env := dict "HOME" "/home/llmd" "USER" "llmd" -}}
+{{- if eq $values.model.source "hf" -}}
+{{- $_ := set $env "HF_HOME" $values.model.cacheMountPath -}}
+{{- with $values.model.hf.tokenSecret -}}
+{{- if .name -}}
+{{- $_ := set $env "HF_TOKEN" (dict "valueFrom" (dict "secretKeyRef" (dict "name" .name "key" .key "optional" .optional))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and (include "llmd.disaggregated" .ctx) (has .role.role (list "prefill" "decode")) -}}
+{{- range $port, $name := ($values.engine.portEnv | default dict) -}}
+{{- if $name -}}{{- $_ := set $env $name (int (get $values.global.llmd.ports $port)) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $value := (.role.spec.env | default dict) -}}{{- $_ := set $env $name $value -}}{{- end -}}
+{{- /* A null of the role's env is gone by now (it was pruned with the role), so look at the values themselves. */ -}}
+{{- range $layer := list $values.roleDefaults (get $values.roles .role.role | default dict) -}}
+{{- range $name, $value := (get $layer "env" | default dict) -}}
+{{- if and (kindIs "invalid" $value) (not (hasKey ($.role.spec.env | default dict) $name)) -}}{{- $_ := unset $env $name -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- include "llmd.env" (dict "ctx" .ctx "env" $env "extraEnv" .role.spec.extraEnv "path" (printf "roles.%s" .role.role)) -}}
+{{- end -}}
+
+{{- define "modelserver.ports" -}}
+{{- $name := .role.sidecar | ternary "engine" "serving" -}}
+{{- $ports := list -}}
+{{- range $offset := until (int .role.endpoints) -}}
+{{- $ports = append $ports (dict "name" (gt $offset 0 | ternary (printf "%s-%d" $name $offset) $name) "containerPort" (add (int $.role.enginePort) $offset) "protocol" "TCP") -}}
+{{- end -}}
+{{- if and (include "llmd.disaggregated" .ctx) (has .role.role (list "prefill" "decode")) -}}
+{{- $ports = append $ports (dict "name" "kv-transfer" "containerPort" (int .ctx.Values.global.llmd.ports.kvTransfer) "protocol" "TCP") -}}
+{{- if and (eq .role.role "prefill") (has .ctx.Values.routingSidecar.connector (list "sglang" "mooncake")) -}}
+{{- $ports = append $ports (dict "name" "bootstrap" "containerPort" (int .ctx.Values.global.llmd.ports.bootstrap) "protocol" "TCP") -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $ports -}}
+{{- end -}}
+
+{{- define "modelserver.resources" -}}
+{{- $spec := .role.spec -}}
+{{- $count := int .role.accelerators -}}
+{{- $out := include "llmd.resources" (dict "resources" $spec.resources) | fromJson -}}
+{{- $devices := dict -}}
+{{- $replaced := false -}}
+{{- range $name, $claim := ($spec.claims | default dict) -}}{{- if $claim.replacesAccelerator -}}{{- $replaced = true -}}{{- end -}}{{- end -}}
+{{- if and $spec.accelerator.resource (not $replaced) -}}{{- $_ := set $devices $spec.accelerator.resource (toString $count) -}}{{- end -}}
+{{- range $name, $amount := ($spec.fabric.resources | default dict) -}}{{- $_ := set $devices $name (include "llmd.scalar" $amount) -}}{{- end -}}
+{{- range $name, $amount := ($spec.fabric.resourcesPerAccelerator | default dict) -}}{{- $_ := set $devices $name (mul (int $amount) $count | toString) -}}{{- end -}}
+{{- range $kind := list "requests" "limits" -}}
+{{- $amounts := mergeOverwrite (deepCopy (get $out $kind | default dict)) (deepCopy $devices) -}}
+{{- if and (eq $kind "requests") $.role.ownCache (gt (int64 $.ctx.Values.sizing.cacheBytes) 0) (not (hasKey $amounts "ephemeral-storage")) -}}
+{{- $_ := set $amounts "ephemeral-storage" (include "llmd.quantity" $.ctx.Values.sizing.cacheBytes) -}}
+{{- end -}}
+{{- if $amounts -}}{{- $_ := set $out $kind $amounts -}}{{- end -}}
+{{- end -}}
+{{- $claims := list -}}
+{{- range $claim := include "modelserver.claims" . | fromJsonArray -}}{{- $claims = append $claims (dict "name" $claim.name) -}}{{- end -}}
+{{- if $claims -}}{{- $_ := set $out "claims" $claims -}}{{- end -}}
+{{- toJson $out -}}
+{{- end -}}
+
+{{- define "modelserver.container" -}}
+{{- $values := .ctx.Values -}}
+{{- $spec := .role.spec -}}
+{{- $port := .role.sidecar | ternary "engine" "serving" -}}
+name: engine
+image: {{ include "llmd.image" (dict "ctx" .ctx "image" $spec.image "path" (printf "roles.%s.image" .role.role)) | quote }}
+imagePullPolicy: {{ $spec.image.pullPolicy }}
+{{- if $spec.command }}
+command: {{- toYaml $spec.command | nindent 2 }}
+{{- with $spec.extraArgs }}
+args: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- else }}
+command: {{- toYaml $values.engine.command | nindent 2 }}
+args: {{- include "modelserver.arguments" . | fromJsonArray | toYaml | nindent 2 }}
+{{- end }}
+env: {{- include "modelserver.environment" . | fromJsonArray | toYaml | nindent 2 }}
+{{- if not .worker }}
+ports: {{- include "modelserver.ports" . | fromJsonArray | toYaml | nindent 2 }}
+startupProbe: {{- include "llmd.startupProbe" (dict "path" $values.engine.probes.startupPath "port" $port "budget" $values.sizing.startupSeconds) | fromJson | toYaml | nindent 2 }}
+{{- /* A busy engine answers late; a restart costs a model load. One minute of silence is a hang, less is load. */}}
+livenessProbe: {{- include "llmd.httpProbe" (dict "path" $values.engine.probes.livenessPath "port" $port "period" 10 "timeout" 10 "failures" 6) | fromJson | toYaml | nindent 2 }}
+readinessProbe: {{- include "llmd.httpProbe" (dict "path" $values.engine.probes.readinessPath "port" $port "period" 5 "timeout" 5 "failures" 3) | fromJson | toYaml | nindent 2 }}
+{{- end }}
+lifecycle: {{- include "llmd.preStop" (dict "ctx" .ctx "seconds" .role.preStopSeconds) | fromJson | toYaml | nindent 2 }}
+{{- with include "modelserver.resources" . | fromJson }}
+resources: {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext: {{- include "modelserver.securityContext" . | fromJson | toYaml | nindent 2 }}
+volumeMounts: {{- include "modelserver.mounts" . | fromJsonArray | toYaml | nindent 2 }}
+{{- end -}}
+
+{{- define "modelserver.securityContext" -}}
+{{- $context := include "llmd.securityContext" (dict "ctx" .ctx "securityContext" .role.spec.securityContext) | fromJson -}}
+{{- $add := dig "capabilities" "add" list $context -}}
+{{- range $name, $wanted := (.role.spec.fabric.capabilities | default dict) -}}{{- if $wanted -}}{{- $add = append $add $name -}}{{- end -}}{{- end -}}
+{{- if $add -}}
+{{- $capabilities := get $context "capabilities" | default dict -}}
+{{- $_ := set $capabilities "add" (uniq $add) -}}
+{{- $_ := set $context "capabilities" $capabilities -}}
+{{- end -}}
+{{- toJson $context -}}
+{{- end -}}

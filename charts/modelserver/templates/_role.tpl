@@ -1,0 +1,43 @@
+{{/*
+modelserver.role   (dict "ctx" $ "role" "decode")
+                   JSON: what one role is, worked out once.
+  role, workload, autoscaled    from global.llmd.roles
+  spec            roleDefaults with roles.<role> merged over it
+  accelerators    per pod: tensor * pipeline * data / nodes
+  nodes           pods of one replica
+  sidecar         whether the routing sidecar stands before the engine
+  headless        whether only the leader of a group serves
+  enginePort      number of the engine's (first) port; servingPort: the one that others reach
+  endpoints       consecutive ports the engine listens on
+  preStopSeconds, engineDrainSeconds
+  ownCache        whether model-cache is the chart's own emptyDir
+*/}}
+{{- define "modelserver.role" -}}
+{{- $root := .ctx.Values -}}
+{{- $spec := mergeOverwrite (deepCopy $root.roleDefaults) (deepCopy ((get $root.roles .role) | default dict)) -}}
+{{- include "llmd.prune" $spec -}}
+{{- $facts := get (include "llmd.roles" .ctx | fromJson) .role -}}
+{{- $split := $spec.parallelism -}}
+{{- $nodes := int $spec.nodes -}}
+{{- $product := mul (int $split.tensor) (int $split.pipeline) (int $split.data) -}}
+{{- $sidecar := eq (include "llmd.enginePort" .) "engine" -}}
+{{- $endpoints := int $root.global.llmd.dataParallelLocal -}}
+{{- $drain := int $spec.drainSeconds -}}
+{{- $preStop := ne (toString $root.engine.flags.drain) "" | ternary (min 15 (div $drain 4)) (max 5 (sub $drain 10)) -}}
+{{- toJson (dict
+      "role" .role
+      "workload" $facts.workload
+      "autoscaled" $facts.autoscaled
+      "spec" $spec
+      "product" $product
+      "accelerators" (div $product (max 1 $nodes))
+      "nodes" $nodes
+      "sidecar" $sidecar
+      "headless" (and (gt $nodes 1) (le $endpoints 1))
+      "endpoints" $endpoints
+      "servingPort" (int $root.global.llmd.ports.serving)
+      "enginePort" (int ($sidecar | ternary $root.global.llmd.ports.engine $root.global.llmd.ports.serving))
+      "preStopSeconds" $preStop
+      "engineDrainSeconds" (max 1 (sub $drain (add $preStop 5)))
+      "ownCache" (and (eq $root.model.source "hf") (not (hasKey ($spec.volumes | default dict) "model-cache")))) -}}
+{{- end -}}
