@@ -1,0 +1,70 @@
+"""The files under paths/, read plainly: these tests judge the data, not the engine that composes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llmdctl import assets
+
+FOLDERS = {
+    "models": "model",
+    "accelerators": "accelerator",
+    "engines": "engine",
+    "fabrics": "fabric",
+    "kv-tiers": "kv_tier",
+    "gateways": "gateway",
+    "autoscalers": "autoscaler",
+    "metrics": "metrics",
+    "platforms": "platform",
+}
+
+
+@cache
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def facet_files() -> list[Path]:
+    return sorted((assets.paths() / "facets").glob("*/*.yaml"))
+
+
+def recipe_files() -> list[Path]:
+    return sorted(assets.paths().glob("*/recipe.yaml"))
+
+
+def facets(axis: str) -> dict[str, dict[str, Any]]:
+    folder = next(folder for folder, name in FOLDERS.items() if name == axis)
+    return {path.stem: read(path) for path in sorted((assets.paths() / "facets" / folder).glob("*.yaml"))}
+
+
+def recipes() -> dict[str, dict[str, Any]]:
+    return {path.parent.name: read(path) for path in recipe_files()}
+
+
+def versions() -> dict[str, Any]:
+    document = read(assets.paths() / "versions.yaml")
+    chosen: dict[str, Any] = document["sets"][document["default"]]
+    return chosen
+
+
+def cells() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = read(assets.paths() / "evidence.yaml")["cells"]
+    return found
+
+
+def leaves(value: object, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Every leaf below a mapping with its key; a list is one leaf, as in composition."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from leaves(inner, (*prefix, str(key)))
+    else:
+        yield prefix, value
+
+
+def as_list(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value]

@@ -1,0 +1,98 @@
+"""A node block shows what a real node of that accelerator shows, and agrees with the facts beside it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import paths_data as data
+import pytest
+
+ACCELERATORS = data.facets("accelerator")
+UNITS = {"": 1, "m": 1e-3, "Mi": 2**20, "Gi": 2**30}
+# MiB of one accelerator and its name, as NVML and AMD's driver report them.
+KNOWN = {
+    "b200": (183359, "NVIDIA-B200"),
+    "h100": (81559, "NVIDIA-H100-80GB-HBM3"),
+    "h200": (143771, "NVIDIA-H200"),
+    "l4": (23034, "NVIDIA-L4"),
+    "mi300x": (196592, "AMD_Instinct_MI300X_OAM"),
+}
+
+
+def quantity(text: str) -> float:
+    match = re.fullmatch(r"(\d+)(m|Mi|Gi)?", text)
+    assert match, text
+    return int(match[1]) * UNITS[match[2] or ""]
+
+
+@pytest.fixture(params=sorted(ACCELERATORS))
+def facet(request: pytest.FixtureRequest) -> dict[str, Any]:
+    found: dict[str, Any] = ACCELERATORS[request.param]
+    return found
+
+
+def test_every_accelerator_is_known_here() -> None:
+    assert set(KNOWN) | {"cpu"} == set(ACCELERATORS)
+
+
+def test_counts_agree(facet: dict[str, Any]) -> None:
+    facts, node = facet["facts"], facet["node"]
+    assert node["count_per_node"] == facts["count_per_node"]
+    if facts["resource"]:
+        for part in ("capacity", "allocatable"):
+            assert node[part][facts["resource"]] == str(facts["count_per_node"])
+    else:
+        assert facts["count_per_node"] == 0
+        assert not [name for name in node["capacity"] if name.endswith("/gpu")]
+
+
+def test_labels_agree_with_facts(facet: dict[str, Any]) -> None:
+    labels, facts = facet["node"]["labels"], facet["facts"]
+    match facts["vendor"]:
+        case "nvidia":
+            assert (facts["memory_mib"], labels["nvidia.com/gpu.product"]) == KNOWN[facet["name"]]
+            assert labels["nvidia.com/gpu.memory"] == str(facts["memory_mib"])
+            assert labels["nvidia.com/gpu.count"] == str(facts["count_per_node"])
+            full = labels["nvidia.com/cuda.driver-version.full"].split(".")
+            parts = ("major", "minor", "revision")
+            assert [labels[f"nvidia.com/cuda.driver-version.{part}"] for part in parts] == full
+            # The engine images are built with CUDA 13, which asks for driver 580.
+            assert int(full[0]) >= 580
+        case "amd":
+            assert (facts["memory_mib"], labels["amd.com/gpu.product-name"]) == KNOWN[facet["name"]]
+            assert labels["amd.com/gpu.vram"] == f"{round(facts['memory_mib'] / 1024)}G"
+        case "none":
+            assert facts["memory_mib"] == 0
+        case other:
+            pytest.fail(f"unknown vendor {other}")
+
+
+def test_a_generic_cluster_finds_the_node_it_asks_for(facet: dict[str, Any]) -> None:
+    wanted = dict(facet["values"]["modelserver"]["roleDefaults"].get("nodeSelector", {}))
+    for block in facet.get("when", ()):
+        if "generic" in data.as_list(block["match"].get("platform", [])):
+            wanted |= block["values"]["modelserver"]["roleDefaults"]["nodeSelector"]
+    assert wanted, "pods would land on any accelerator"
+    assert wanted.items() <= facet["node"]["labels"].items()
+
+
+def test_pods_tolerate_the_node(facet: dict[str, Any]) -> None:
+    tolerated = facet["values"]["modelserver"]["roleDefaults"].get("tolerations", {}).values()
+    for taint in facet["node"]["taints"]:
+        assert {"key": taint["key"], "operator": "Exists", "effect": taint["effect"]} in tolerated
+
+
+def test_a_node_offers_no_more_than_it_has(facet: dict[str, Any]) -> None:
+    capacity, allocatable = facet["node"]["capacity"], facet["node"]["allocatable"]
+    assert set(capacity) == set(allocatable)
+    assert {"cpu", "memory", "ephemeral-storage", "pods"} <= set(capacity)
+    for name in capacity:
+        assert quantity(allocatable[name]) <= quantity(capacity[name]), name
+
+
+def test_labels_are_text_and_say_where_they_are_from(facet: dict[str, Any]) -> None:
+    node = facet["node"]
+    assert node["provenance"].strip().endswith(".")
+    assert all(isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9._-]{0,63}", value) for value in node["labels"].values())
+    assert list(node["labels"]) == sorted(node["labels"])

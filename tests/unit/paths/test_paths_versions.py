@@ -1,0 +1,62 @@
+"""The version set: complete references, nothing that floats, charts in the order in which they are installed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import paths_data as data
+import pytest
+
+IMAGES = [
+    (f"{name}-{variant}", image)
+    for name, variants in data.versions()["images"].items()
+    for variant, image in variants.items()
+]
+PREREQUISITES = data.versions()["prerequisites"]
+
+
+@pytest.mark.parametrize(("name", "image"), IMAGES, ids=[name for name, _ in IMAGES])
+def test_an_image_is_pinned_and_sourced(name: str, image: dict[str, Any]) -> None:
+    assert re.fullmatch(r"[a-z0-9.-]+\.[a-z]+", image["registry"])
+    assert re.fullmatch(r"[a-z0-9._/-]+", image["repository"])
+    assert image["tag"] not in {"", "latest", "main", "nightly"}
+    assert image["version"] in image["tag"], "the tag names the version"
+    assert image["sources"]
+
+
+def test_every_engine_has_an_image_for_every_vendor_it_may_run_on() -> None:
+    images = data.versions()["images"]
+    for engine, facet in data.facets("engine").items():
+        refused = {
+            name
+            for entry in facet.get("excludes", ())
+            if set(entry["match"]) == {"accelerator"}
+            for name in data.as_list(entry["match"]["accelerator"])
+        }
+        vendors = {a["facts"]["vendor"] for name, a in data.facets("accelerator").items() if name not in refused}
+        assert vendors <= set(images[engine])
+
+
+@pytest.mark.parametrize("name", sorted(PREREQUISITES))
+def test_a_prerequisite_says_what_it_brings_and_how_to_get_it(name: str) -> None:
+    entry = PREREQUISITES[name]
+    assert entry["sources"]
+    assert all(re.fullmatch(r"[a-z]+(\.[a-z0-9-]+)+", crd) for crd in entry["crds"])
+    assert entry["crds"] == sorted(entry["crds"])
+    match entry["kind"]:
+        case "crds":
+            assert entry["version"] in entry["manifest"]
+        case "controller":
+            assert entry["namespace"]
+            for chart in entry["charts"]:
+                assert ("reference" in chart) != ("repository" in chart)
+                assert re.fullmatch(r"v?\d+\.\d+\.\d+", chart["version"])
+        case "platform":
+            assert "charts" not in entry
+        case other:
+            pytest.fail(f"unknown kind {other}")
+
+
+def test_every_gateway_has_its_inference_pool_api() -> None:
+    assert set(data.versions()["inference_pool_apis"]) == set(data.facets("gateway"))
