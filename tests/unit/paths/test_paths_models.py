@@ -31,7 +31,8 @@ def test_weight_bytes_of_gpt_oss_follow_from_the_configuration() -> None:
     config = facts["config"]
     hidden, width, experts = config["hidden_size"], config["moe_intermediate_size"], config["num_experts"]
     heads, kv_heads, head = config["num_attention_heads"], config["num_key_value_heads"], config["head_dim"]
-    attention = 2 * hidden * heads * head + 2 * hidden * kv_heads * head + (heads + 2 * kv_heads) * head + hidden + heads
+    projections = 2 * hidden * heads * head + 2 * hidden * kv_heads * head
+    attention = projections + (heads + 2 * kv_heads) * head + hidden + heads  # biases, and one sink a head
     router = hidden * experts + experts
     biases = experts * (2 * width + hidden)
     layer_bf16 = attention + router + biases + 2 * hidden
