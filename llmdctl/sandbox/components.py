@@ -208,7 +208,7 @@ def environment(component: str) -> dict[str, str]:
     if component != ROUTING:
         return {}
     # Our own package from where it runs now, installed or checkout, whatever the current folder is.
-    return {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+    return {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
 
 
 def lws_configuration(home: Home, ports: Ports) -> str:

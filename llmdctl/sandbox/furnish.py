@@ -43,6 +43,7 @@ _CLASSES = {
     "gke-l7-regional-external-managed": "networking.gke.io/gateway",
     "gke-l7-rilb": "networking.gke.io/gateway",
 }
+GATEWAY_CONTROLLERS = frozenset(_CLASSES.values())
 
 Condition = Callable[[], bool]
 
@@ -137,7 +138,12 @@ def simulated_nodes(api: Api) -> list[Object]:
     return api.items(f"{NODES.url()}?labelSelector=kwok.x-k8s.io%2Fnode%3Dfake")
 
 
-def is_ready(item: Object) -> bool:
-    """Whether the object's Ready condition is True."""
+def is_ready(item: Object, kind: str = "Ready") -> bool:
+    """Whether the object's condition `kind` is True."""
     conditions = item.get("status", {}).get("conditions", [])
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+    return any(condition["type"] == kind and condition["status"] == "True" for condition in conditions)
+
+
+def classes_accepted(api: Api) -> bool:
+    """Whether the routing component has answered for all gateway classes."""
+    return all(is_ready(item, "Accepted") for item in api.items(GATEWAY_CLASSES.url()))

@@ -171,6 +171,7 @@ class _Bringing:
             self._wait(lambda: listening(ports.kwok), "kwok")
             furnish.set_nodes(api, nodes, ports.kwok)
             self._wait(lambda: listening(ports.lws_webhook), "the LWS controller")
+            self._wait(lambda: furnish.classes_accepted(api), "the routing component")
         self.record = dataclasses.replace(self.record, complete=True)
         record.write(place, self.record)
         self.report(f"sandbox '{place.name}' is up after {time.monotonic() - began_s:.1f} s")
