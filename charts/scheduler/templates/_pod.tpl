@@ -166,9 +166,10 @@ metadata:
     {{- end }}
     kubectl.kubernetes.io/default-container: epp
     # The EPP reads its file once: a changed configuration must restart exactly these pods.
-    checksum/config: {{ include "llmd-scheduler.config" . | sha256sum }}
+    # Summed over what it says, so that a comment or a line break in a later chart restarts nothing.
+    checksum/config: {{ include "llmd.parse" (dict "text" (include "llmd-scheduler.config" .) "what" "configuration of the endpoint picker") | sha256sum }}
     {{- if $standalone }}
-    checksum/proxy: {{ include "llmd-scheduler.envoy" . | sha256sum }}
+    checksum/proxy: {{ include "llmd.parse" (dict "text" (include "llmd-scheduler.envoy" .) "what" "configuration of Envoy") | sha256sum }}
     {{- end }}
 spec:
   serviceAccountName: {{ include "llmd-scheduler.serviceAccountName" . }}

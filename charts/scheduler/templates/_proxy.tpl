@@ -60,6 +60,13 @@ static_resources:
                           endpoint: "%UPSTREAM_HOST%"
                           request_id: "%REQ(X-REQUEST-ID)%"
                 {{- end }}
+                # Before the route is chosen.
+                early_header_mutation_extensions:
+                  - name: envoy.http.early_header_mutation.header_mutation
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation
+                      mutations:
+                        - remove: x-gateway-destination-endpoint
                 route_config:
                   name: clients
                   virtual_hosts:
@@ -81,12 +88,6 @@ static_resources:
                             body: {inline_string: "no endpoint was picked for this request\n"}
                         {{- end }}
                 http_filters:
-                  - name: envoy.filters.http.header_mutation
-                    typed_config:
-                      "@type": type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation
-                      mutations:
-                        request_mutations:
-                          - remove: x-gateway-destination-endpoint
                   - name: envoy.filters.http.ext_proc
                     typed_config:
                       "@type": type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor
@@ -174,10 +175,25 @@ static_resources:
       {{- include "llmd-scheduler.envoy.limits" . | nindent 6 }}
       {{- include "llmd-scheduler.envoy.engineConnections" . | nindent 6 }}
     {{- end }}
+    # Asked for its health every second, and never tried while it fails: ext_proc can let a request pass only as long as none
+    # of its body has been handed over, so Envoy has to know beforehand that nobody will answer. Hence also no panic mode,
+    # which would send requests to an endpoint known to be dead.
     - name: endpoint-picker
       type: STATIC
       lb_policy: ROUND_ROBIN
       connect_timeout: 2s
+      common_lb_config:
+        healthy_panic_threshold: {value: 0}
+      health_checks:
+        - timeout: 1s
+          interval: 1s
+          no_traffic_interval: 1s
+          unhealthy_threshold: 1
+          healthy_threshold: 1
+          grpc_health_check: {service_name: envoy.service.ext_proc.v3.ExternalProcessor}
+          {{- if .Values.secureServing }}
+          transport_socket_match_criteria: {health: true}
+          {{- end }}
       load_assignment:
         cluster_name: endpoint-picker
         endpoints:
@@ -185,6 +201,7 @@ static_resources:
               - endpoint:
                   address:
                     socket_address: {address: 127.0.0.1, port_value: {{ int $ports.extProc }}}
+                  health_check_config: {port_value: {{ int $ports.grpcHealth }}}
       {{- include "llmd-scheduler.envoy.limits" . | nindent 6 }}
       typed_extension_protocol_options:
         envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
@@ -199,6 +216,14 @@ static_resources:
           "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
           common_tls_context:
             alpn_protocols: [h2]
+      # The health server speaks plain text.
+      transport_socket_matches:
+        - name: health
+          match: {health: true}
+          transport_socket:
+            name: envoy.transport_sockets.raw_buffer
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer
       {{- end }}
     - name: admin
       type: STATIC
