@@ -11,6 +11,8 @@ llmd.roleLabel      (dict "role" "aggregate")   the value of the pod label llm-d
                     endpoint picker's filters know: an aggregate pod is "prefill-decode"
 llmd.enginePort     (dict "ctx" $ "role" "decode")   name of the container port on which the engine itself
                     listens: "engine" behind a routing sidecar, else "serving"
+llmd.podPattern     (dict "ctx" $ "role" "decode")   regular expression (anchored, as PromQL's =~ is) of the names of
+                    a role's pods, tight enough not to take in a release called "<release>-<role>"
 llmd.openshift      "true" or "": restricted SCCs choose the user id. auto = the cluster serves the
                     API group security.openshift.io
 */}}
@@ -57,4 +59,11 @@ llmd.openshift      "true" or "": restricted SCCs choose the user id. auto = the
 
 {{- define "llmd.enginePort" -}}
 {{- and (ne "" (include "llmd.disaggregated" .ctx)) (eq .role "decode") | ternary "engine" "serving" -}}
+{{- end -}}
+
+{{- define "llmd.podPattern" -}}
+{{- $name := include "llmd.componentName" (dict "ctx" .ctx "component" .role) -}}
+{{- $workload := dig .role "workload" "Deployment" (include "llmd.roles" .ctx | fromJson) -}}
+{{- /* A Deployment's pod is <name>-<hash>-<5>; names that would be too long lose the dash between. */ -}}
+{{ $name }}-{{ eq $workload "LeaderWorkerSet" | ternary "[0-9]+(-[0-9]+)?" "[a-z0-9]+(-[a-z0-9]{5})?" }}
 {{- end -}}
