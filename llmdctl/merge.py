@@ -47,7 +47,7 @@ def apply_set(argument: str, values: Mapping[str, Any], *, option: str = "--set"
     than Helm where it would drop a setting without a word: empty names, and empty values inside lists.
     Raises UsageError that quotes the argument.
     """
-    result = _copy(values)
+    result: dict[str, Any] = _copy(values)
     try:
         _Settings(argument).apply(result)
     except _Wrong as wrong:
@@ -96,7 +96,7 @@ class _Settings:
             self._key(values, 0)
 
     def _until(self, stops: str) -> tuple[str, str]:
-        """The text up to one of `stops`, and which one; "" at the end. A backslash takes the next character as it is."""
+        """The text up to one of `stops`, and which one ("" at the end); `\\` takes the next character literally."""
         found: list[str] = []
         while self.position < len(self.text):
             character = self.text[self.position]

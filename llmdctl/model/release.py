@@ -10,15 +10,30 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PrerequisiteChart:
+    """One chart of a controller that is installed before any release."""
+
+    name: str  # also the name of its own release
+    version: str
+    reference: str | None = None  # `oci://…`; else the chart is in `repository`
+    repository: str | None = None  # `https://…`
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Prerequisite:
     """Something shared that must be in the cluster first and that no release owns."""
 
     name: str  # the key in versions.yaml, such as `gateway-api`
+    title: str
+    kind: str  # crds | controller | platform (installed by the platform, never by us)
     version: str
     crds: tuple[str, ...] = ()  # full names, such as `inferencepools.inference.networking.k8s.io`
-    chart: str | None = None  # an OCI or repository reference, for controllers
+    manifest: str | None = None  # the address of the CRDs, for `crds`
+    charts: tuple[PrerequisiteChart, ...] = ()  # in the order of installation, for `controller`
     namespace: str | None = None
-    values: Mapping[str, Any] = field(default_factory=dict)
+    api_services: tuple[str, ...] = ()  # API services that only one owner in a cluster can have
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

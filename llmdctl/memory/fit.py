@@ -1,0 +1,58 @@
+"""The smallest tensor parallelism with which a model fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from llmdctl.memory.budget import GIB, kv_budget, usable_bytes
+from llmdctl.memory.facts import ModelFacts
+from llmdctl.memory.kv import kv_bytes_per_sequence
+
+DEFAULT_UTILISATION: Final = 0.9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TensorFit:
+    """It fits: on how many GPUs, and how many tokens of KV cache a replica then has."""
+
+    tensor: int
+    kv_tokens: int  # whole sequences of `sequence_tokens`, in tokens
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DoesNotFit:
+    """It fits on no number of GPUs of one node; `reason` is a sentence."""
+
+    reason: str
+
+
+def smallest_tensor_parallelism(
+    model: ModelFacts,
+    *,
+    memory_mib: int,
+    count_per_node: int,
+    utilisation: float = DEFAULT_UTILISATION,
+    sequence_tokens: int = 0,
+) -> TensorFit | DoesNotFit:
+    """The smallest power of two that divides the attention heads, is no more than the GPUs of a node, and satisfies
+
+        weights / tensor + torch peak + other + KV of one sequence <= utilisation x usable
+
+    on each GPU. `sequence_tokens` 0 asks for a sequence of the model's whole context.
+    """
+    usable = usable_bytes(memory_mib)
+    tokens = sequence_tokens or model.max_model_len
+    missing = 0
+    tensor = 1
+    while tensor <= max(1, count_per_node) and model.heads % tensor == 0:
+        budget = kv_budget(model, usable=usable, tensor=tensor, utilisation=utilisation)
+        sequence = kv_bytes_per_sequence(model, tokens, tensor=tensor)
+        if budget.kv >= sequence:
+            return TensorFit(tensor=tensor, kv_tokens=budget.kv // max(1, sequence) * tokens)
+        missing = sequence - budget.kv
+        tensor *= 2
+    return DoesNotFit(
+        reason=f"{model.id or 'the model'} with a context of {tokens} tokens does not fit on {tensor // 2} GPUs of"
+        f" {memory_mib / 1024:.0f} GiB: {missing / GIB:.1f} GiB are missing on each."
+    )

@@ -1,0 +1,112 @@
+"""How many parameters a model has, and how many bytes they take on disk and in GPU memory.
+
+The formulas count the matrices of the published architectures; they reproduce the published totals exactly (Llama
+3.1, Qwen3, gpt-oss, DeepSeek-V3, Qwen3-235B). Where a safetensors index is known its `metadata.total_size` is better.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from llmdctl.memory.facts import Experts, LatentAttention, ModelFacts
+
+_BYTES_PER_PARAMETER: Final = {
+    "fp8": 1.0,
+    "int8": 1.0,
+    "fp8_block": 1 + 4 / (128 * 128),  # a 4-byte scale for each block of 128 x 128
+    "mxfp4": 4.25 / 8,  # 4 bits and a shared 8-bit exponent for 32 weights: OCP Microscaling Formats v1.0
+    "nvfp4": 0.5 + 1 / 16,  # 4 bits and an 8-bit scale for 16 weights
+}
+_EXPERTS_ONLY: Final = ("mxfp4",)  # gpt-oss stores nothing but expert matrices in it
+_PADDED_TO: Final = 256  # vLLM pads an expert's width for its MXFP4 kernels: 2880 -> 3072 in gpt-oss
+
+
+def parameters(model: ModelFacts) -> int:
+    """All parameters, embeddings included; extra layers for multi-token prediction are not."""
+    return round(sum(_counts(model)))
+
+
+def weight_bytes(model: ModelFacts) -> int:
+    """Bytes of the stored weights: the exact total where it is known, else by formula."""
+    return model.stored_bytes or weight_bytes_by_formula(model)
+
+
+def weight_bytes_by_formula(model: ModelFacts) -> int:
+    """Bytes of the stored weights: quantized matrices at their width, everything else at the model's own.
+
+    Embeddings, head, norms, biases and router stay at 16 bits in every published checkpoint of these formats.
+    """
+    experts, matrices, rest = _counts(model)
+    width = _BYTES_PER_PARAMETER.get(model.quantization)
+    if width is None:
+        return round((experts + matrices + rest) * model.dtype_bytes)
+    if model.quantization in _EXPERTS_ONLY:
+        return round(experts * width + (matrices + rest) * model.dtype_bytes)
+    return round((experts + matrices) * width + rest * model.dtype_bytes)
+
+
+def loaded_weight_bytes(model: ModelFacts) -> int:
+    """Bytes of the weights in GPU memory, of all GPUs together.
+
+    vLLM pads MXFP4 experts: 64.38 GiB measured on an H100 for gpt-oss-120b of 60.77 GiB on disk, 64.55 by this formula
+    (https://github.com/llm-d-incubation/llm-d-planner/blob/main/docs/empirical-vllm-memory-results.md).
+    """
+    stored = weight_bytes(model)
+    if model.quantization not in _EXPERTS_ONLY or model.experts is None:
+        return stored
+    width = model.experts.width
+    padded = -(-width // _PADDED_TO) * _PADDED_TO
+    expert_bytes = _counts(model)[0] * _BYTES_PER_PARAMETER[model.quantization]
+    return round(stored + expert_bytes * (padded / width - 1))
+
+
+def _counts(model: ModelFacts) -> tuple[float, float, float]:
+    """Parameters of expert matrices, of other matrices inside layers, and of all that is never quantized."""
+    attention, attention_rest = _attention(model)
+    embeddings = model.vocab * model.hidden * (1 if model.tied else 2)
+    norms = 2 * model.layers * model.hidden + model.hidden
+    if model.experts is None:
+        matrices = model.layers * (attention + 3 * model.hidden * model.ffn)
+        return 0, matrices, model.layers * attention_rest + norms + embeddings
+    experts, others, rest = _sparse_layer(model, model.experts)
+    sparse, dense = model.layers - model.experts.dense_layers, model.experts.dense_layers
+    matrices = model.layers * attention + dense * 3 * model.hidden * model.ffn + sparse * others
+    return sparse * experts, matrices, model.layers * attention_rest + sparse * rest + norms + embeddings
+
+
+def _sparse_layer(model: ModelFacts, experts: Experts) -> tuple[int, int, int]:
+    """E 3 d f | 3 d s | d E, and biases: gpt-oss has them on experts and router, DeepSeek-V3 on the router."""
+    gpt_oss = model.architecture.startswith("GptOss")
+    router = model.hidden * experts.count
+    if gpt_oss:
+        router += experts.count + experts.count * (2 * experts.width + model.hidden)
+    elif model.latent is not None:
+        router += experts.count
+    return experts.count * 3 * model.hidden * experts.width, 3 * model.hidden * experts.shared_width, router
+
+
+def _attention(model: ModelFacts) -> tuple[int, int]:
+    """Matrices of one layer's attention, and its biases, norms and sinks."""
+    if model.latent is not None:
+        return _latent_attention(model, model.latent)
+    queries, keys = model.heads * model.head_dim, model.kv_heads * model.head_dim
+    matrices = model.hidden * queries + 2 * model.hidden * keys + queries * model.hidden
+    rest = 0
+    if model.architecture.startswith("GptOss"):  # biases everywhere, and one sink for each head
+        rest += queries + 2 * keys + model.hidden + model.heads
+    elif model.attention_bias:
+        rest += queries + 2 * keys
+    if model.architecture.startswith("Qwen3"):  # norms of queries and keys
+        rest += 2 * model.head_dim
+    return matrices, rest
+
+
+def _latent_attention(model: ModelFacts, latent: LatentAttention) -> tuple[int, int]:
+    head = latent.nope_dim + latent.rope_dim
+    if latent.q_rank:
+        queries = model.hidden * latent.q_rank + latent.q_rank * model.heads * head
+    else:
+        queries = model.hidden * model.heads * head
+    keys = model.hidden * (latent.kv_rank + latent.rope_dim)
+    keys += latent.kv_rank * model.heads * (latent.nope_dim + latent.value_dim)
+    return queries + keys + model.heads * latent.value_dim * model.hidden, latent.q_rank + latent.kv_rank

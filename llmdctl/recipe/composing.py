@@ -1,0 +1,178 @@
+"""A selection and a person's changes to a composed recipe: every step, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from llmdctl.errors import Problem, RecipeError
+from llmdctl.model.recipe import Evidence, Layer, Recipe, RoleSpec
+from llmdctl.model.selection import Overrides, Selection
+from llmdctl.recipe.catalog import Catalog
+from llmdctl.recipe.evaluation import Evaluation, Lazy
+from llmdctl.recipe.evidence import evidence_of
+from llmdctl.recipe.expressions import ExpressionError
+from llmdctl.recipe.facet import Block
+from llmdctl.recipe.layering import applicable, lay, ordered
+from llmdctl.recipe.needs import unmet
+from llmdctl.recipe.origins import locate
+from llmdctl.recipe.roles import role_problems, roles_from, strangers
+from llmdctl.recipe.selecting import Cell, refuse, select
+from llmdctl.recipe.templates import as_written
+from llmdctl.recipe.user_values import Overlaid, overlay
+from llmdctl.recipe.versions import Versions
+
+NO_OVERRIDES = Overrides()
+
+
+def compose(catalog: Catalog, selection: Selection, overrides: Overrides = NO_OVERRIDES) -> Recipe:
+    """The path with one facet of each axis and the user's changes, every expression evaluated.
+
+    Raises RecipeError (or UsageError for a `--set` that cannot be read) with every mistake of the first step that
+    finds any: names, refused combinations, keys owned twice, files and arguments, expressions, values.
+    """
+    cell = select(catalog, selection)
+    forced = refuse(cell, force=overrides.force)
+    blocks = ordered(applicable(cell.blocks(), cell.names, cell.path.roles))
+    overlaid = _overlaid(cell, blocks, overrides)
+    layers = (*(_layer(block) for block in blocks if block.values), *overlaid.layers)
+    problems: list[Problem] = []
+    evaluation = Evaluation(overlaid.values, _names(cell, catalog.versions))
+    values = evaluation.result()
+    problems += evaluation.problems
+    _raise(problems, cell, "its expressions")
+    where = partial(locate, layers)
+    roles = roles_from(values, evaluation.role_value, where, problems)
+    facts = {axis: facet.facts for axis, facet in cell.facets.items()}
+    problems += _value_problems(values, overlaid, roles, facts, layers)
+    _raise(problems, cell, "its values")
+    return Recipe(
+        path=cell.path.name,
+        title=cell.path.title,
+        facets={axis: facet.name for axis, facet in cell.facets.items()},
+        facts=facts,
+        versions=catalog.versions.default,
+        roles=roles,
+        values=values,
+        layers=layers,
+        evidence=_evidence(catalog, cell, overlaid, forced),
+        prerequisites=catalog.versions.prerequisites(_prerequisites(cell, values, roles)),
+        warnings=tuple(_warnings(cell, blocks, forced)),
+        forced=bool(forced),
+        overridden=overlaid.keys,
+    )
+
+
+def _overlaid(cell: Cell, blocks: Sequence[Block], overrides: Overrides) -> Overlaid:
+    problems: list[Problem] = []
+    values = lay(blocks, problems)
+    _raise(problems, cell, "its layers")
+    return overlay(values, overrides, cell.path.roles)
+
+
+def _raise(problems: list[Problem], cell: Cell, what: str) -> None:
+    if problems:
+        count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+        raise RecipeError(f"The recipe '{cell.path.name}' has {count} in {what}.", problems=tuple(problems))
+
+
+def _layer(block: Block) -> Layer:
+    return Layer(
+        name=block.layer,
+        source=block.file,
+        values=as_written(block.values),
+        mark=block.mark,
+        when=block.condition,
+    )
+
+
+def _names(cell: Cell, versions: Versions) -> Mapping[str, Any]:
+    """What an expression can name."""
+    facts = {axis: {**facet.facts, "name": facet.name} for axis, facet in cell.facets.items()}
+    return {
+        **facts,
+        "path": {"name": cell.path.name},
+        "fit": Lazy({"tensor": lambda: _fitting_tensor(facts)}),
+        "versions": versions.chosen,
+    }
+
+
+def _fitting_tensor(facts: Mapping[str, Mapping[str, Any]]) -> int:
+    """`fit.tensor`; 1 on an accelerator whose memory is not known, such as a CPU."""
+    from llmdctl.memory import DoesNotFit, ModelFacts, smallest_tensor_parallelism
+
+    accelerator = facts["accelerator"]
+    memory_mib = accelerator.get("memory_mib") or 0
+    if not memory_mib:
+        return 1
+    fit = smallest_tensor_parallelism(
+        ModelFacts.from_facts(facts["model"]),
+        memory_mib=memory_mib,
+        count_per_node=accelerator.get("count_per_node") or 1,
+        utilisation=facts["engine"].get("memory_utilization") or 0.9,
+    )
+    if isinstance(fit, DoesNotFit):
+        raise ExpressionError(f"fit.tensor has no answer: {fit.reason}")
+    return fit.tensor
+
+
+def _value_problems(
+    values: Mapping[str, Any],
+    overlaid: Overlaid,
+    roles: tuple[RoleSpec, ...],
+    facts: Mapping[str, Mapping[str, Any]],
+    layers: tuple[Layer, ...],
+) -> Iterator[Problem]:
+    where = partial(locate, layers)
+    yield from strangers(overlaid.layers, roles)
+    if overlaid.layers:
+        from llmdctl.recipe.chart_schema import mistakes
+
+        yield from mistakes(values, overlaid.keys, where)
+    yield from unmet(facts, values, where)
+    model = facts["model"]
+    stated = values.get("global", {}).get("llmd", {}).get("model", {}).get("id")
+    own_model = stated in (None, "", model.get("id"))  # else the facet's numbers belong to another model
+    for role in roles:
+        yield from role_problems(
+            role,
+            where,
+            attention_heads=(model.get("config") or {}).get("num_attention_heads", 0) if own_model else 0,
+            accelerators_per_node=facts["accelerator"].get("count_per_node") or 0,
+            model=str(model.get("id")),
+            accelerator=str(facts["accelerator"].get("resource")),
+        )
+
+
+def _evidence(catalog: Catalog, cell: Cell, overlaid: Overlaid, forced: list[str]) -> Evidence:
+    found = evidence_of(catalog.cells, cell.names, cell.path.defaults)
+    level, differences = found.level, found.differences
+    if overlaid.keys:
+        level = "derived"
+        count = "a setting of yours" if len(overlaid.keys) == 1 else f"{len(overlaid.keys)} settings of yours"
+        differences = (*differences, count)
+    if forced:
+        level = "known-bad"
+    reason = " ".join(forced) or found.reason
+    return Evidence(level=level, link=found.link, reason=reason, differences=differences)
+
+
+def _warnings(cell: Cell, blocks: Sequence[Block], forced: list[str]) -> Iterator[str]:
+    yield from forced
+    for block in blocks:
+        if block.warning:
+            yield block.warning
+    for facet in cell.facets.values():
+        if facet.facts.get("warning"):
+            yield " ".join(str(facet.facts["warning"]).split())
+
+
+def _prerequisites(cell: Cell, values: Mapping[str, Any], roles: tuple[RoleSpec, ...]) -> Iterator[str]:
+    yield from cell.path.prerequisites
+    for facet in cell.facets.values():
+        yield from facet.prerequisites
+    if any(role.workload == "LeaderWorkerSet" for role in roles):
+        yield "lws"
+    if (values.get("scheduler") or {}).get("objectives"):
+        yield "router"

@@ -1,0 +1,223 @@
+"""Expressions inside scalars: `{{ accelerator.count_per_node // 2 }}`.
+
+The commonest kind, a chain of keys such as `versions.images[engine.name].tag`, is looked up here. Everything else is
+compiled by Jinja's `compile_expression` in a sandbox; this is the only module that imports jinja2. In both, a dot
+reads keys and never attributes or methods, and a name that is not there is an error, not an empty text.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from llmdctl.recipe.names import nearest
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEYWORDS: Final = frozenset(
+    ("and", "else", "false", "False", "if", "in", "is", "none", "None", "not", "or", "true", "True")
+)
+# fmt: off
+_FILTERS: Final = (
+    "abs", "default", "first", "float", "int", "join", "last", "length", "lower", "max", "min", "replace", "round",
+    "string", "sum", "trim", "upper",
+)
+# fmt: on
+_MAX_RESULT: Final = 2**63  # of a power or product; beyond it no setting has a meaning
+
+
+class ExpressionError(ValueError):
+    """An expression that cannot be evaluated; the message is a sentence."""
+
+    def __init__(self, message: str, *, suggestion: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.suggestion = suggestion
+
+
+class _Unset(Exception):
+    """A name at the front of an expression that does not exist."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def evaluate(source: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401  a scalar
+    """The value of an expression over nested mappings: text, a number, a boolean or None.
+
+    Raises ExpressionError for bad syntax, an unknown name, a result that is no scalar, or a whole division with rest.
+    """
+    steps = _reference(source)
+    result = _follow(steps, names) if steps is not None else _by_jinja(source, names)
+    if result is not None and not isinstance(result, str | int | float | bool):
+        kind = "a mapping" if isinstance(result, Mapping) else "a list" if isinstance(result, Sequence) else "no value"
+        raise ExpressionError(f"'{source}' gives {kind}; an expression gives text, a number, true or false.")
+    return result
+
+
+def look_up(container: object, key: object) -> Any:  # noqa: ANN401  any JSON value
+    """The value of a key of a mapping or an index of a list.
+
+    Raises ExpressionError that names the nearest key.
+    """
+    if isinstance(container, Mapping):
+        if key in container:
+            return container[key]
+        raise _unknown(str(key), container)
+    if isinstance(container, list) and isinstance(key, int) and not isinstance(key, bool):
+        if -len(container) <= key < len(container):
+            return container[key]
+        raise ExpressionError(f"the list has no item {key}: it has {len(container)}.")
+    raise ExpressionError(f"'{key}' is asked of {_shown(container)}, which holds nothing.")
+
+
+def _unknown(name: str, mapping: Mapping[str, Any]) -> ExpressionError:
+    close = nearest(name, mapping)
+    hint = "" if close else f" Known here: {', '.join(sorted(map(str, mapping))) or 'nothing'}."
+    return ExpressionError(f"'{name}' is not defined.{hint}", suggestion=close)
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else f"'{value}'" if isinstance(value, str) else str(value)
+
+
+# Chains of keys
+
+_Step = str | int | tuple[Any, ...]  # a key, an index, or a chain whose value is the key
+
+
+@lru_cache(maxsize=4096)
+def _reference(source: str) -> tuple[_Step, ...] | None:
+    """`a.b[c.d]['e']` as steps; None when it is another kind of expression."""
+    try:
+        steps, end = _chain(source, 0)
+    except ValueError:
+        return None
+    return steps if end == len(source) else None
+
+
+def _chain(source: str, position: int) -> tuple[tuple[_Step, ...], int]:
+    first = _NAME.match(source, position)
+    if not first or first[0] in _KEYWORDS:
+        raise ValueError
+    steps: list[_Step] = [first[0]]
+    position = first.end()
+    while position < len(source) and source[position] in ".[":
+        if source[position] == ".":
+            name = _NAME.match(source, position + 1)
+            if not name:
+                raise ValueError
+            steps.append(name[0])
+            position = name.end()
+        else:
+            step, position = _subscript(source, position + 1)
+            steps.append(step)
+    return tuple(steps), position
+
+
+_LITERAL: Final = re.compile(r"'([^'\\]*)'|\"([^\"\\]*)\"|([0-9]+)")
+
+
+def _subscript(source: str, position: int) -> tuple[_Step, int]:
+    literal = _LITERAL.match(source, position)
+    step: _Step
+    if literal:
+        single, double, number = literal.groups()
+        step = int(number) if number is not None else single if single is not None else double
+        position = literal.end()
+    else:
+        step, position = _chain(source, position)
+    if source[position : position + 1] != "]":
+        raise ValueError
+    return step, position + 1
+
+
+def _follow(steps: tuple[_Step, ...], names: Mapping[str, Any]) -> Any:  # noqa: ANN401  any JSON value
+    value: Any = names
+    for step in steps:
+        value = look_up(value, _follow(step, names) if isinstance(step, tuple) else step)
+    return value
+
+
+# Everything else
+
+
+def _by_jinja(source: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401  any JSON value
+    from jinja2 import TemplateSyntaxError, Undefined
+    from jinja2.exceptions import SecurityError, TemplateRuntimeError
+
+    try:
+        result = _compiled(source)(names)
+        if isinstance(result, Undefined):
+            result._fail_with_undefined_error()
+    except _Unset as wrong:
+        raise _unknown(wrong.name, names) from None
+    except ExpressionError:
+        raise
+    except TemplateSyntaxError as wrong:
+        raise ExpressionError(f"'{source}' is no valid expression: {wrong.message}.") from wrong
+    except (TemplateRuntimeError, SecurityError, TypeError, ValueError, ArithmeticError) as wrong:
+        raise ExpressionError(f"'{source}' cannot be evaluated: {wrong}.") from wrong
+    return result
+
+
+@lru_cache(maxsize=1024)
+def _compiled(source: str) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = _environment().compile_expression(source, undefined_to_none=False)
+    return compiled
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:  # noqa: ANN401  a jinja2.Environment, imported late
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    class Missing(StrictUndefined):
+        """Fails in every use, with the nearest name."""
+
+        def _fail_with_undefined_error(self, *_args: object, **_keywords: object) -> Any:  # noqa: ANN401
+            # Jinja marks a name at the front by an object of its own in place of the container.
+            if type(self._undefined_obj).__name__ == "MissingType":
+                raise _Unset(self._undefined_name or "")
+            look_up(self._undefined_obj, self._undefined_name)
+
+    class Keys(SandboxedEnvironment):
+        """Reads keys only, and divides whole numbers without leaving whole numbers."""
+
+        intercepted_binops = frozenset(("/", "*", "**"))
+
+        def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401
+            try:
+                return look_up(obj, argument)
+            except ExpressionError:
+                return self.undefined(obj=obj, name=argument)  # so that `is defined` and `default` work
+
+        def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401
+            return self.getitem(obj, attribute)
+
+        def call_binop(self, context: Any, operator_: str, left: Any, right: Any) -> Any:  # noqa: ANN401, ARG002
+            return _operate(operator_, left, right)
+
+    environment = Keys(undefined=Missing)
+    environment.filters = {name: environment.filters[name] for name in _FILTERS}
+    environment.globals = {}
+    return environment
+
+
+def _operate(symbol: str, left: Any, right: Any) -> Any:  # noqa: ANN401  numbers
+    """`/`, `*` and `**` of numbers, within reason."""
+    if not isinstance(left, int | float) or not isinstance(right, int | float):
+        raise ExpressionError(f"'{symbol}' wants numbers, not {_shown(left)} and {_shown(right)}.")
+    if symbol == "/" and isinstance(left, int) and isinstance(right, int) and right:
+        if left % right:
+            raise ExpressionError(
+                f"{left} / {right} is no whole number; write // to round down, or 1.0 * for a fraction."
+            )
+        return left // right
+    if symbol == "**" and (abs(left) > _MAX_RESULT or abs(right) > 63):
+        raise ExpressionError(f"{left} ** {right} is too large.")
+    functions: dict[str, Callable[[Any, Any], Any]] = {"/": operator.truediv, "*": operator.mul, "**": operator.pow}
+    return functions[symbol](left, right)

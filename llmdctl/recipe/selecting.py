@@ -1,0 +1,98 @@
+"""From what a person names to one path and one facet on every axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from llmdctl.errors import Problem, RecipeError
+from llmdctl.model.selection import AXES, Selection
+from llmdctl.recipe.catalog import Catalog
+from llmdctl.recipe.facet import Block, Exclusion, Facet, WellLitPath
+from llmdctl.recipe.layering import holds
+from llmdctl.recipe.names import choices, nearest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One path and one facet of each axis."""
+
+    path: WellLitPath
+    facets: Mapping[str, Facet]  # axis -> facet, in layer order
+
+    @property
+    def names(self) -> dict[str, str]:
+        """`path` and each axis -> name."""
+        return {"path": self.path.name, **{axis: facet.name for axis, facet in self.facets.items()}}
+
+    def blocks(self) -> Iterator[Block]:
+        """Every block of every layer, in layer order, whatever its condition."""
+        for source in self._sources():
+            yield source.base
+            yield from source.when
+
+    def _sources(self) -> tuple[WellLitPath | Facet, ...]:
+        return (self.path, *self.facets.values())
+
+    def exclusions(self) -> list[Exclusion]:
+        """What refuses this combination."""
+        return [
+            exclusion
+            for source in self._sources()
+            for exclusion in source.excludes
+            if holds(exclusion.match, self.names, self.path.roles)
+        ]
+
+
+def select(catalog: Catalog, selection: Selection) -> Cell:
+    """The cell that `selection` names, with the path's defaults for the axes it leaves open.
+
+    Raises RecipeError with every name that is unknown or not offered by the path.
+    """
+    path = catalog.path(selection.path)
+    chosen = {**path.defaults, **selection.chosen()}
+    problems = [problem for axis in AXES for problem in _problems(catalog, path, axis, chosen.get(axis))]
+    if problems:
+        raise RecipeError(f"The recipe '{path.name}' cannot be composed like that.", problems=tuple(problems))
+    return Cell(path=path, facets={axis: catalog.facet(axis, chosen[axis]) for axis in AXES})
+
+
+def _problems(catalog: Catalog, path: WellLitPath, axis: str, name: str | None) -> Iterator[Problem]:
+    if name is None:
+        message = f"the path has no default for '{axis}', and none is named."
+        yield Problem(file=path.file, path="defaults", message=message, remedy=choices(catalog.names(axis)))
+        return
+    unknown = catalog.unknown(axis, name)
+    if unknown:
+        yield unknown
+        return
+    offered = path.offers.get(axis)
+    if offered is not None and name not in offered:
+        yield Problem(
+            message=f"'{path.name}' does not offer the {axis.replace('_', ' ')} '{name}'.",
+            suggestion=nearest(name, offered),
+            remedy=None if nearest(name, offered) else f"It offers {', '.join(offered)}.",
+        )
+
+
+def refuse(cell: Cell, *, force: bool) -> list[str]:
+    """The reasons why a combination is known to be bad, when the user goes on all the same.
+
+    Raises RecipeError when it is impossible, or known-bad and not forced.
+    """
+    exclusions = cell.exclusions()
+    refused = [one for one in exclusions if one.evidence == "impossible" or not force]
+    if not refused:
+        return [one.reason for one in exclusions]
+    impossible = any(one.evidence == "impossible" for one in refused)
+    names = ", ".join(f"{axis} {name}" for axis, name in cell.names.items() if axis in _axes(refused))
+    word = "cannot work" if impossible else "is known to be bad"
+    raise RecipeError(
+        f"This combination {word}: {names}.",
+        remedy=None if impossible else "Add --force to go on all the same.",
+        problems=tuple(Problem(file=one.file, line=one.line, message=one.reason) for one in refused),
+    )
+
+
+def _axes(exclusions: list[Exclusion]) -> set[str]:
+    return {axis for one in exclusions for axis in (one.layer, *one.match)}

@@ -1,0 +1,99 @@
+"""What a person lays over a recipe: values files, `--role` and `--set`, each a layer with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llmdctl.errors import LlmdctlError, Problem, RecipeError
+from llmdctl.merge import apply_set, leaves, merge
+from llmdctl.model.document import Document
+from llmdctl.model.recipe import Layer
+from llmdctl.model.selection import Overrides
+from llmdctl.recipe.names import nearest
+from llmdctl.recipe.reader import read
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overlaid:
+    """Values with the user's changes, and those changes as layers."""
+
+    values: dict[str, Any]
+    layers: tuple[Layer, ...]
+
+    @property
+    def keys(self) -> frozenset[tuple[str, ...]]:
+        """Every leaf key that the user has set."""
+        return frozenset(path for layer in self.layers for path, _ in leaves(layer.values))
+
+
+def overlay(values: Mapping[str, Any], overrides: Overrides, roles: Sequence[str]) -> Overlaid:
+    """`values` with the user's files, then `--role`, then `--set`.
+
+    Raises RecipeError or UsageError with every mistake of the files, or of the arguments.
+    """
+    result = dict(values)
+    layers: list[Layer] = []
+    for document in _documents(overrides):
+        result = merge(result, document.value)
+        layers.append(Layer(name="user", source=document.file, values=document.value, mark=document.mark))
+    problems: list[Problem] = []
+    settings = [("--role", _role_setting(text, roles, problems)) for text in overrides.role_settings]
+    settings += [("--set", text) for text in overrides.sets]
+    for option, text in settings:
+        try:
+            result, layer = _set(result, text, option) if text else (result, None)
+        except LlmdctlError as wrong:
+            problems += wrong.problems
+            continue
+        layers += [layer] if layer else []
+    if problems:
+        raise RecipeError("The settings cannot be applied.", problems=tuple(problems))
+    return Overlaid(values=result, layers=tuple(layers))
+
+
+def _documents(overrides: Overrides) -> list[Document]:
+    documents: list[Document] = []
+    problems: list[Problem] = []
+    for file in overrides.files:
+        try:
+            documents.append(read(file))
+        except RecipeError as wrong:
+            problems += wrong.problems
+    if problems:
+        raise RecipeError("The values files cannot be used.", problems=tuple(problems))
+    return documents
+
+
+def _role_setting(text: str, roles: Sequence[str], problems: list[Problem]) -> str | None:
+    """`prefill.replicas=4` as an argument of `--set`; None when the recipe has no such role."""
+    role, dot, _ = text.partition(".")
+    if dot and role in roles:
+        return f"modelserver.roles.{text}"
+    close = nearest(role, roles)
+    message = f"'{text}': the recipe has no role '{role}'." if dot else f"'{text}' does not say ROLE.KEY=VALUE."
+    remedy = None if close else f"It has {', '.join(roles)}."
+    problems.append(Problem(file="--role", message=message, suggestion=close, remedy=remedy))
+    return None
+
+
+def _set(values: Mapping[str, Any], text: str, option: str) -> tuple[dict[str, Any], Layer]:
+    changed = apply_set(text, values, option=option)
+    stated: dict[str, Any] = {}
+    for path, _ in leaves(apply_set(text, {}, option=option)):
+        stated = merge(stated, _nested(path, _at(changed, path)))
+    return changed, Layer(name=option, source=f"{option} {text}", values=stated)
+
+
+def _at(values: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401  any JSON value
+    for step in path:
+        values = values[step]
+    return values
+
+
+def _nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON value
+    for step in reversed(path):
+        value = {step: value}
+    result: dict[str, Any] = value
+    return result
