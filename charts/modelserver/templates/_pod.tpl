@@ -25,6 +25,8 @@ metadata:
   labels: {{- include "modelserver.podLabels" . | fromJson | toYaml | nindent 4 }}
   annotations:
     kubectl.kubernetes.io/default-container: engine
+    # Where the monitors find the metrics, so that the path is stated once.
+    prometheus.io/path: {{ .ctx.Values.engine.metricsPath | quote }}
     {{- range $key, $value := ($spec.podAnnotations | default dict) }}
     {{ $key }}: {{ include "llmd.scalar" $value | quote }}
     {{- end }}

@@ -23,7 +23,7 @@ modelserver.role   (dict "ctx" $ "role" "decode")
 {{- $sidecar := eq (include "llmd.enginePort" .) "engine" -}}
 {{- $endpoints := int $root.global.llmd.dataParallelLocal -}}
 {{- $drain := int $spec.drainSeconds -}}
-{{- $preStop := ne (toString $root.engine.flags.drain) "" | ternary (min 15 (div $drain 4)) (max 5 (sub $drain 10)) -}}
+{{- $preStop := or $root.engine.drainsItself (ne (toString $root.engine.flags.drain) "") | ternary (min 15 (div $drain 4)) (max 5 (sub $drain 10)) -}}
 {{- toJson (dict
       "role" .role
       "workload" $facts.workload

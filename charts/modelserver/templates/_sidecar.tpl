@@ -16,7 +16,10 @@ modelserver.sidecar  (dict "ctx" $ "role" $role)   YAML of the routing sidecar. 
 {{- if and (eq $sidecar.connector "mooncake") (ne (toString $values.global.llmd.eppVersion) "0.7") -}}
 {{- $_ := set $flags "mooncake-bootstrap-port" (int $ports.bootstrap) -}}
 {{- end -}}
-{{- range $name, $value := ($sidecar.flags | default dict) -}}{{- $_ := set $flags $name $value -}}{{- end -}}
+{{- range $name, $value := ($sidecar.flags | default dict) -}}
+{{- /* secure-proxy is on by default in the program: leaving it out, as false does elsewhere, would turn TLS on. */ -}}
+{{- $_ := set $flags $name (and (eq $name "secure-proxy") (kindIs "bool" $value) | ternary (toString $value) $value) -}}
+{{- end -}}
 {{- $env := dict -}}
 {{- if eq $sidecar.connector "sglang" -}}{{- $_ := set $env "SGLANG_BOOTSTRAP_PORT" (int $ports.bootstrap) -}}{{- end -}}
 {{- if gt $endpoints 1 -}}{{- $_ := set $env "POD_IP" (dict "valueFrom" (dict "fieldRef" (dict "fieldPath" "status.podIP"))) -}}{{- end -}}
