@@ -27,7 +27,10 @@ DOCUMENTS = (
     results.Diff,
     results.Uninstall,
     results.Version,
+    results.ReleaseList,
     results.Sandbox,
+    results.SandboxDown,
+    results.Prepared,
     results.Error,
 )
 SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean", types.NoneType: "null", Path: "string"}

@@ -141,3 +141,10 @@ class ClusterOptions:
             "--request-timeout", metavar="SECONDS", help="Limit of one request.", rich_help_panel=_CLUSTER, min=1
         ),
     ] = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxName:
+    """Which sandbox."""
+
+    name: Annotated[str, typer.Option("--name", help="Name of the sandbox; several can stand side by side.")] = "default"

@@ -79,5 +79,5 @@ def explain(recipe: RecipeOptions, explaining: ExplainOptions, output: OutputOpt
 
     use(output)
     composed = composing.compose(recipe)
-    origins = [origin for origin in origins_of(composed) if view.below(origin.key, explaining.key)]
-    write_result(results.Explanation(recipe=recipe.recipe, values=tuple(origins)), view.origins(origins))
+    values = tuple(view.explained(origin) for origin in origins_of(composed) if view.below(origin.key, explaining.key))
+    write_result(results.Explanation(recipe=recipe.recipe, values=values), view.explanation(values))

@@ -132,8 +132,7 @@ class Install:
     evidence: str
     facets: Mapping[str, str]
     helm: HelmEngine
-    warnings: tuple[str, ...]
-    notes: str | None
+    notes: str | None  # what the chart prints; None where this Helm cannot tell before installing
     objects: tuple[str, ...]  # of a dry run: what would be made
     release: Release | None  # None after a dry run
 
@@ -158,6 +157,24 @@ class Uninstall:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReleaseSummary:
+    """One release in a list."""
+
+    name: str
+    namespace: str
+    recipe: str
+    revision: int
+    helm_status: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseList:
+    """`status` without a name."""
+
+    releases: tuple[ReleaseSummary, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Version:
     """`version`."""
 
@@ -175,3 +192,46 @@ class Error:
     remedy: str | None
     exit_code: int
     problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sandbox:
+    """`sandbox up` and `sandbox status`."""
+
+    name: str
+    state: State
+    home: Path
+    kubeconfig: Path
+    context: str
+    server: str
+    kubernetes_version: str
+    ports: Mapping[str, int]
+    processes: tuple[ProcessStatus, ...]
+    nodes: tuple[NodeStatus, ...]
+    definitions: Definitions
+    notice: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxDown:
+    """`sandbox down`; `found` is false when there was none."""
+
+    name: str
+    found: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedProgram:
+    """A program and where it came from."""
+
+    name: str
+    version: str
+    path: str
+    origin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """`sandbox prepare`."""
+
+    programs: tuple[PreparedProgram, ...]

@@ -1,0 +1,145 @@
+"""`llmdctl install`: install a recipe, or bring an installed one to what the command line says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llmdctl.cli import composing, doors, results
+from llmdctl.cli.declared import declared
+from llmdctl.cli.options import ClusterOptions, OutputOptions, RecipeOptions, ReleaseOptions
+from llmdctl.cli.output import use, write_result
+from llmdctl.cli.views import releases as view
+
+if TYPE_CHECKING:
+    from llmdctl.model.release import ReleaseSpec
+    from llmdctl.release import DryRun, InstallResult
+    from llmdctl.release import InstallOptions as Settings
+
+
+class DryRunMode(StrEnum):
+    """Who is asked when nothing is to be changed."""
+
+    NONE = "none"
+    CLIENT = "client"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstallOptions:
+    """How to install."""
+
+    dry_run: Annotated[
+        DryRunMode,
+        typer.Option("--dry-run", help="client: only render; server: also ask the API server; nothing is changed."),
+    ] = DryRunMode.NONE
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until everything is ready.")] = True
+    timeout: Annotated[
+        int | None,
+        typer.Option(
+            "--timeout", metavar="SECONDS", min=1, help="Limit of the wait; the recipe's startup budget unless given."
+        ),
+    ] = None
+    with_prerequisites: Annotated[
+        bool,
+        typer.Option("--with-prerequisites", help="Also install missing CRDs and controllers, at pinned versions."),
+    ] = False
+    take_ownership: Annotated[
+        bool, typer.Option("--take-ownership", help="Adopt objects of the same name that no release owns.")
+    ] = False
+    force_conflicts: Annotated[
+        bool, typer.Option("--force-conflicts", help="Take fields over from other field managers.")
+    ] = False
+
+
+@declared(RecipeOptions, ReleaseOptions, InstallOptions, ClusterOptions, OutputOptions)
+def run(
+    recipe: RecipeOptions,
+    release: ReleaseOptions,
+    installing: InstallOptions,
+    cluster: ClusterOptions,
+    output: OutputOptions,
+) -> None:
+    """Install a recipe. Run it again to change it: the first install and every later one are the same command."""
+    use(output)
+    spec = composing.release_spec(recipe, release)
+    if installing.dry_run is DryRunMode.NONE:
+        _install(spec, release, installing, cluster)
+    else:
+        _dry_run(spec, release, installing, cluster)
+
+
+def _options(release: ReleaseOptions, installing: InstallOptions) -> Settings:
+    from llmdctl import release as use_cases
+
+    return use_cases.InstallOptions(
+        timeout_s=None if installing.timeout is None else float(installing.timeout),
+        wait=installing.wait,
+        with_prerequisites=installing.with_prerequisites,
+        namespace_only=release.namespace_only,
+        take_ownership=installing.take_ownership,
+        force_conflicts=installing.force_conflicts,
+        crds=doors.pinned_crds,
+    )
+
+
+def _install(
+    spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOptions, cluster: ClusterOptions
+) -> None:
+    from llmdctl.cli.progress import progress
+    from llmdctl.release import install
+
+    with progress() as report:
+        done = install(
+            spec,
+            helm=doors.open_helm(cluster),
+            cluster=doors.open_cluster(cluster),
+            options=_options(release, installing),
+            report=report,
+        )
+    write_result(_result(spec, done), view.installed(done, spec))
+
+
+def _dry_run(
+    spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOptions, cluster: ClusterOptions
+) -> None:
+    from llmdctl import helm
+    from llmdctl.release import dry_run
+
+    if installing.dry_run is DryRunMode.SERVER:
+        tried = dry_run(
+            spec,
+            helm=doors.open_helm(cluster),
+            cluster=doors.open_cluster(cluster),
+            options=_options(release, installing),
+        )
+    else:
+        tried = dry_run(spec, renderer=helm.open_renderer(), options=_options(release, installing))
+    write_result(_trial(spec, tried), view.dry_run(tried, spec))
+
+
+def _result(spec: ReleaseSpec, done: InstallResult) -> results.Install:
+    return results.Install(
+        action=done.outcome,
+        evidence=spec.evidence,
+        facets=spec.facets,
+        helm=doors.engine(done.engine),
+        notes=done.notes,
+        objects=(),
+        release=view.release(done.status),
+    )
+
+
+def _trial(spec: ReleaseSpec, tried: DryRun) -> results.Install:
+    return results.Install(
+        action="dry-run",
+        evidence=spec.evidence,
+        facets=spec.facets,
+        helm=doors.engine(tried.rendered.engine),
+        notes=tried.rendered.notes,
+        objects=tuple(f"{change.action} {change.key}" for change in tried.changes),
+        release=None,
+    )

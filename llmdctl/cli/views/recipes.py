@@ -1,0 +1,115 @@
+"""Recipes for people: a list, a page, and where values came from."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from llmdctl.cli import results
+from llmdctl.cli.views.tables import table
+from llmdctl.model.selection import AXES
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from llmdctl.model.recipe import Origin, PathFile
+    from llmdctl.recipe import Catalog
+
+WIDTH = 78  # of prose: readable at 80 columns
+
+
+def summary(catalog: Catalog, path: PathFile) -> results.RecipeSummary:
+    """One line of the list, with the evidence of the default cell and of all stated cells."""
+    return results.RecipeSummary(
+        name=path.name,
+        title=path.title,
+        goal=path.goal,
+        defaults=dict(path.defaults),
+        evidence=catalog.evidence_of(path.name, path.defaults).level,
+        cells=catalog.evidence_counts(path.name),
+        file=str(path.file),
+    )
+
+
+def listing(rows: Sequence[results.RecipeSummary]) -> Table:
+    """`recipe list` as a table."""
+    columns = ("name", "model", "accelerator", "engine", "evidence", "goal")
+    return table(
+        columns,
+        (
+            (row.name, row.defaults["model"], row.defaults["accelerator"], row.defaults["engine"], row.evidence, row.goal)
+            for row in rows
+        ),
+    )
+
+
+def detail(catalog: Catalog, path: PathFile) -> results.Recipe:
+    """What `recipe show` answers."""
+    return results.Recipe(
+        name=path.name,
+        title=path.title,
+        goal=path.goal,
+        use_when=tuple(path.use_when),
+        avoid_when=tuple(path.avoid_when),
+        roles=tuple(path.roles),
+        defaults=dict(path.defaults),
+        facets={axis: catalog.offered(path.name, axis) for axis in AXES},
+        file=str(path.file),
+    )
+
+
+def page(recipe: results.Recipe) -> str:
+    """`recipe show` as a page of text."""
+    lines = [f"{recipe.name}: {recipe.title}", "", *textwrap.wrap(recipe.goal, WIDTH), "", "Use it when"]
+    lines += _bullets(recipe.use_when)
+    lines += ["", "Use another when"]
+    lines += _bullets(recipe.avoid_when)
+    lines += ["", f"Roles: {', '.join(recipe.roles)}", "", "Facets (the default first)"]
+    for axis, names in recipe.facets.items():
+        default = recipe.defaults[axis]
+        rest = [name for name in names if name != default]
+        option = f"--{axis.replace('_', '-')}"
+        lines += textwrap.wrap(
+            f"{option:<15} {', '.join([default, *rest])}", WIDTH, initial_indent="  ", subsequent_indent=" " * 18
+        )
+    lines += ["", f"Install it:  llmdctl install {recipe.name}"]
+    return "\n".join(lines)
+
+
+def _bullets(sentences: Sequence[str]) -> list[str]:
+    return [
+        line
+        for sentence in sentences
+        for line in textwrap.wrap(sentence, WIDTH, initial_indent="  - ", subsequent_indent="    ")
+    ]
+
+
+def explained(origin: Origin) -> results.ExplainedValue:
+    """One value with the layers that set it."""
+    return results.ExplainedValue(
+        key=origin.key,
+        value=origin.value,
+        layers=tuple(
+            results.LayerValue(layer=layer.layer, place=layer.place, value=layer.value) for layer in origin.layers
+        ),
+    )
+
+
+def explanation(values: Sequence[results.ExplainedValue]) -> str:
+    """`recipe explain`: the value, and under it each layer with file and line."""
+    lines: list[str] = []
+    for value in values:
+        lines.append(f"{value.key} = {_shown(value.value)}")
+        lines += [f"    {layer.layer:<16} {_shown(layer.value):<24} {layer.place}".rstrip() for layer in value.layers]
+    return "\n".join(lines) if lines else "No value below that key."
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def below(key: str, prefix: str) -> bool:
+    """Whether `key` is `prefix` or lies under it; everything lies under an empty prefix."""
+    return not prefix or key == prefix or key.startswith((f"{prefix}.", f"{prefix}["))

@@ -1,0 +1,46 @@
+"""Sandboxes for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from llmdctl.cli.views.tables import table
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from llmdctl.cli.results import Sandbox
+
+
+def page(sandbox: Sandbox) -> Group:
+    """`sandbox status`: processes, nodes, definitions, and what it does not do."""
+    from rich.console import Group
+    from rich.text import Text
+
+    nodes = Counter((node.accelerator, node.ready) for node in sandbox.nodes)
+    written = sandbox.definitions.written_from_documentation
+    return Group(
+        Text(f"{sandbox.name}: {sandbox.state.value}, Kubernetes {sandbox.kubernetes_version} at {sandbox.server}"),
+        Text(""),
+        table(
+            ("component", "version", "pid", "state", "log"),
+            (
+                (part.component, part.version, part.pid, "running" if part.alive else "ended", part.log)
+                for part in sandbox.processes
+            ),
+        ),
+        Text(""),
+        table(
+            ("nodes", "accelerator", "state"),
+            ((count, kind, "ready" if ready else "not ready") for (kind, ready), count in sorted(nodes.items())),
+        ),
+        Text(""),
+        Text(
+            f"{sandbox.definitions.total} CRDs, {len(written)} of them written from documentation"
+            + (f": {', '.join(written)}." if written else ".")
+        ),
+        Text(sandbox.notice),
+        Text(""),
+        Text(f"export KUBECONFIG={sandbox.kubeconfig}"),
+    )

@@ -1,0 +1,86 @@
+"""The whole way of a release on the real control plane: install, again, diff, change, upgrade, remove, nothing left."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmdctl.sandbox.api import Resource
+
+pytestmark = pytest.mark.e2e
+
+# Every kind that a release may leave behind in its namespace. Events and what Kubernetes puts into each namespace are no
+# traces of ours.
+KINDS = (
+    ("api/v1", "pods"),
+    ("api/v1", "services"),
+    ("api/v1", "configmaps"),
+    ("api/v1", "secrets"),
+    ("api/v1", "serviceaccounts"),
+    ("apis/apps/v1", "deployments"),
+    ("apis/apps/v1", "replicasets"),
+    ("apis/apps/v1", "statefulsets"),
+    ("apis/policy/v1", "poddisruptionbudgets"),
+    ("apis/networking.k8s.io/v1", "networkpolicies"),
+    ("apis/rbac.authorization.k8s.io/v1", "roles"),
+    ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+    ("apis/leaderworkerset.x-k8s.io/v1", "leaderworkersets"),
+    ("apis/inference.networking.k8s.io/v1", "inferencepools"),
+    ("apis/gateway.networking.k8s.io/v1", "gateways"),
+    ("apis/gateway.networking.k8s.io/v1", "httproutes"),
+    ("apis/keda.sh/v1alpha1", "scaledobjects"),
+    ("apis/resource.k8s.io/v1", "resourceclaimtemplates"),
+)
+CLUSTER_KINDS = (
+    ("apis/rbac.authorization.k8s.io/v1", "clusterroles"),
+    ("apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"),
+)
+
+
+def names(plane, namespace: str | None) -> set[str]:
+    """`plural/name` of everything of these kinds; cluster-scoped ones when `namespace` is None."""
+    found = set()
+    for path, plural in CLUSTER_KINDS if namespace is None else KINDS:
+        resource = Resource(path=path, plural=plural)
+        answer = plane.api.get(resource.url() if namespace is None else resource.url(namespace=namespace))
+        found |= {f"{plural}/{item['metadata']['name']}" for item in answer["items"]}
+    return found
+
+
+@pytest.mark.parametrize("recipe", ["optimized-baseline", "pd-disaggregation"])
+@pytest.mark.parametrize("gateway", ["standalone", "istio"])
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_from_nothing_to_nothing(plane, llmdctl, recipe: str, gateway: str, engine: str) -> None:
+    namespace = plane.namespace("way")
+    before, cluster_before = names(plane, namespace), names(plane, None)
+    asked = (recipe, "-n", namespace, "--accelerator", "h200", "--gateway", gateway, "--engine", engine)
+    role = "prefill" if recipe == "pd-disaggregation" else "aggregate"
+
+    first = llmdctl.run("install", *asked, "-o", "json").document()
+    assert first["action"] == "installed"
+    assert first["release"]["readiness"] == "ready"
+    pods = first["release"]["pods"]
+    assert pods
+    assert all(pod["ready"] and pod["node"] for pod in pods)
+
+    again = llmdctl.run("install", *asked, "-o", "json").document()
+    assert again["action"] == "unchanged"
+    assert again["release"]["revision"] == first["release"]["revision"]
+    assert "no difference" in llmdctl.run("diff", *asked).out
+
+    more = (*asked, "--role", f"{role}.replicas=3")
+    differing = llmdctl.run("diff", *more, "-o", "json", expect=10).document()
+    assert [(c["action"], c["key"]["kind"], c["key"]["name"]) for c in differing["changes"]] == [
+        ("change", "Deployment", f"{recipe}-{role}")
+    ]
+    upgraded = llmdctl.run("install", *more, "-o", "json").document()
+    assert upgraded["action"] == "upgraded"
+    assert len([pod for pod in upgraded["release"]["pods"] if pod["role"] == role]) == 3
+
+    status = llmdctl.run("status", recipe, "-n", namespace, "-o", "json").document()
+    assert status["readiness"] == "ready"
+    assert status["endpoint"].startswith("http://")
+
+    llmdctl.run("uninstall", recipe, "-n", namespace, "--yes")
+    assert names(plane, namespace) - before == set()
+    assert names(plane, None) - cluster_before == set()
+    assert llmdctl.run("status", "-n", namespace).out.startswith("No release")

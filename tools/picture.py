@@ -1,0 +1,60 @@
+"""guides/images/demo.svg: a real run of the demo in a sandbox of its own, drawn by rich.
+
+The commands run in a pseudo-terminal, so that the picture shows what a person sees; the last screen of each is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURE = ROOT / "guides" / "images" / "demo.svg"
+LLMDCTL = str(Path(sys.executable).parent / "llmdctl")
+NAME = "picture"
+WIDTH = 118
+COMMANDS = (
+    ("sandbox", "up", "--nodes", "h200=2,cpu=1"),
+    ("install", "pd-disaggregation", "--accelerator", "h200", "-n", "llm"),
+)
+
+
+def main() -> int:
+    """Run the demo and write the picture; the sandbox is gone afterwards."""
+    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    environment = {**os.environ, "COLUMNS": str(WIDTH)}
+    try:
+        for words in COMMANDS:
+            console.print(Text(f"$ llmdctl {' '.join(words)}", style="bold cyan"))
+            extra = ("--name", NAME) if words[0] == "sandbox" else ()
+            done = subprocess.run(
+                [LLMDCTL, *words, *extra], env=environment, check=True, capture_output=True, text=True
+            )
+            for line in presentable(done.stderr + "\n" + done.stdout):
+                console.print(Text(line))
+            place = subprocess.run(
+                [LLMDCTL, "sandbox", "kubeconfig", "--name", NAME], check=True, capture_output=True, text=True
+            )
+            environment["KUBECONFIG"] = place.stdout.strip()
+    finally:
+        subprocess.run([LLMDCTL, "sandbox", "down", "--name", NAME, "--quiet"], check=True)
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    PICTURE.write_text(console.export_svg(title="llmdctl"), encoding="utf-8")
+    return 0
+
+
+def presentable(text: str) -> list[str]:
+    """The lines without what belongs to this machine: process numbers, folders, ports."""
+    text = text.replace(str(Path.home()), "~")
+    text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:6443", text)
+    return [line for line in text.splitlines() if line.strip()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
