@@ -5,6 +5,8 @@ placed by the real scheduler and become Ready, but no container runs, so no mode
 """
 
 from llmdctl.sandbox.components import COMPONENTS
+from llmdctl.sandbox.fault_stages import Fault, FaultKind
+from llmdctl.sandbox.faults import clear_faults, fault, faults
 from llmdctl.sandbox.home import homes
 from llmdctl.sandbox.nodes import SimulatedNodes, node_from_facet, parse_counts
 from llmdctl.sandbox.plane import DEFAULT_NAME, audit_entries, down, logs, status, up
@@ -14,11 +16,16 @@ __all__ = [
     "COMPONENTS",
     "DEFAULT_NAME",
     "NOTICE",
+    "Fault",
+    "FaultKind",
     "SandboxStatus",
     "SimulatedNodes",
     "State",
     "audit_entries",
+    "clear_faults",
     "down",
+    "fault",
+    "faults",
     "homes",
     "logs",
     "node_from_facet",

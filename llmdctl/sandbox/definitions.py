@@ -24,6 +24,7 @@ _LEFT_OUT = frozenset(
     }
 )
 _KWOK_KINDS = frozenset({"Stage", "Logs", "ClusterLogs"})
+DOCUMENTED = "llmdctl.dev/written-from-documentation"  # label on each of those, for counting them in a cluster
 _OWN = Path(__file__).parent / "crds"
 _STAGES = Path(__file__).parent / "stages"
 
@@ -68,6 +69,8 @@ def _bare(schema: dict[str, Any]) -> dict[str, Any]:
 def written_from_documentation() -> list[dict[str, Any]]:
     """The CRDs of kinds that no Go module defines, by name; the annotation `SOURCE` says what each was written from."""
     found = [document for file in sorted(_OWN.glob("*.yaml")) for document in _documents(file)]
+    for crd in found:
+        crd["metadata"]["labels"] = {DOCUMENTED: "true"}
     return sorted(found, key=lambda crd: str(crd["metadata"]["name"]))
 
 

@@ -1,0 +1,133 @@
+"""A fault as a kwok Stage: pure, from what is wanted to the object that makes it so.
+
+Faults carry a weight and the ordinary stages none, so a fault wins wherever both match. It matches by namespace, name
+and labels, and so also strikes pods that are created later.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+FAULT = "llmdctl.dev/fault"  # label of the Stage, and of what it brings about
+_SPECIFICATION = "llmdctl.dev/fault-specification"
+_WEIGHT = 100
+_TEMPLATES = Path(__file__).parent / "stages" / "faults"
+
+Object = dict[str, Any]
+
+
+class FaultKind(Enum):
+    """What can go wrong."""
+
+    CRASH_LOOP = "crash-loop"
+    IMAGE_PULL = "image-pull"
+    NODE_NOT_READY = "node-not-ready"
+
+
+# What kubelet says of a waiting container.
+_REASONS = {FaultKind.CRASH_LOOP: "CrashLoopBackOff", FaultKind.IMAGE_PULL: "ImagePullBackOff"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fault:
+    """One fault. A pod fault strikes the pods of `namespace` that have `pod` as their name and all `labels`, as far as
+    given; a node fault strikes `node`. `container` is the container that fails, the first one if empty.
+    """
+
+    name: str
+    kind: FaultKind
+    namespace: str = ""
+    pod: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    node: str = ""
+    container: str = ""
+    log: tuple[str, ...] = ()
+
+
+def stage(fault: Fault, log_file: str) -> Object:
+    """The Stage that brings the fault about. `log_file` is what the failing container has logged."""
+    steps = _node_steps() if fault.kind is FaultKind.NODE_NOT_READY else _pod_steps(fault, log_file)
+    return {
+        "apiVersion": "kwok.x-k8s.io/v1alpha1",
+        "kind": "Stage",
+        "metadata": {
+            "name": fault.name,
+            "labels": {FAULT: fault.kind.value},
+            "annotations": {_SPECIFICATION: json.dumps(asdict(fault) | {"kind": fault.kind.value})},
+        },
+        "spec": {
+            "resourceRef": {"apiGroup": "v1", "kind": "Node" if fault.node else "Pod"},
+            "selector": _selector(fault),
+            "weight": _WEIGHT,
+            "steps": steps,
+        },
+    }
+
+
+def of_stage(item: Object) -> Fault:
+    """The fault that a Stage in the cluster stands for."""
+    data = json.loads(item["metadata"]["annotations"][_SPECIFICATION])
+    return Fault(**data | {"kind": FaultKind(data["kind"]), "log": tuple(data["log"])})
+
+
+def struck(fault: Fault, item: Object) -> bool:
+    """Whether the object (a Pod or a Node) shows the fault."""
+    status = item.get("status", {})
+    if fault.kind is FaultKind.NODE_NOT_READY:
+        return any(condition["type"] == "Ready" and condition["status"] != "True" for condition in status["conditions"])
+    waiting = (state.get("state", {}).get("waiting", {}) for state in status.get("containerStatuses", []))
+    return any(state.get("reason") == _REASONS[fault.kind] for state in waiting)
+
+
+def _selector(fault: Fault) -> Object:
+    if fault.kind is FaultKind.NODE_NOT_READY:
+        ready = '.status.conditions[]? | select(.type == "Ready") | .status'
+        return {"matchExpressions": [_is(".metadata.name", fault.node), _is(ready, "True")]}
+    shown = f'[.status.containerStatuses[]?.state.waiting.reason] | any(. == "{_REASONS[fault.kind]}")'
+    wanted = [_is(".metadata.namespace", fault.namespace)] if fault.namespace else []
+    wanted += [_is(".metadata.name", fault.pod)] if fault.pod else []
+    gone = {"jq": {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"}}
+    labels = {"matchLabels": dict(fault.labels)} if fault.labels else {}
+    return {"matchExpressions": [*wanted, gone, _is(shown, "false")], **labels}
+
+
+def _is(key: str, value: str) -> Object:
+    return {"jq": {"key": key, "operator": "In", "values": [value]}}
+
+
+def _pod_steps(fault: Fault, log_file: str) -> list[Object]:
+    crash = fault.kind is FaultKind.CRASH_LOOP
+    event = (
+        {"type": "Warning", "reason": "BackOff", "message": "Back-off restarting failed container"}
+        if crash
+        else {"type": "Warning", "reason": "Failed", "message": "Error: ImagePullBackOff"}
+    )
+    template = _template(
+        "pod-status",
+        phase="Running" if crash else "Pending",
+        container=json.dumps(fault.container),
+        state=_template(fault.kind.value),
+    )
+    patch = {"subresource": "status", "root": "status", "type": "strategic", "template": template}
+    own_log = _template("pod-logs", fault=json.dumps(fault.name), file=json.dumps(log_file))
+    logs = [{"apply": {"template": own_log}}]
+    return [{"event": event}, *(logs if crash else []), {"patch": patch}]
+
+
+def _node_steps() -> list[Object]:
+    patch = {"subresource": "status", "root": "status", "type": "strategic", "template": _template("node-status")}
+    event = {"type": "Warning", "reason": "NodeNotReady", "message": "Simulated fault: the node is not ready"}
+    return [{"event": event}, {"patch": patch}]
+
+
+def _template(name: str, **values: str) -> str:
+    """A Go template of ours, with `@name@` replaced: braces and dollars belong to Go."""
+    text = (_TEMPLATES / f"{name}.gotmpl").read_text(encoding="utf-8")
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", value)
+    return text

@@ -1,0 +1,169 @@
+"""Faults on purpose: set, list, clear. For trying how waiting, failing fast and repairing behave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from urllib.parse import quote
+
+from llmdctl.errors import UsageError
+from llmdctl.sandbox import furnish, plane, record
+from llmdctl.sandbox.api import Api, Object, Resource
+from llmdctl.sandbox.fault_stages import FAULT, Fault, FaultKind, of_stage, stage, struck
+from llmdctl.sandbox.home import Home, home
+
+_PODS = Resource(path="api/v1", plural="pods")
+_LOGS = Resource(path="apis/kwok.x-k8s.io/v1alpha1", plural="logs")
+_LOOK_AGAIN = "llmdctl.dev/look-again"  # read by the Stage that carries a pod to Ready
+_EFFECT_LIMIT_S = 10.0
+_TOUCH_AGAIN_S = 0.5  # kwok learns of a Stage by a watch of its own: a touch may come too early
+_DEFAULT_LOG = ("Starting.", "ERROR simulated fault: the process ends with exit code 1")
+
+
+def fault(
+    name: str,
+    kind: FaultKind,
+    *,
+    namespace: str = "",
+    pod: str = "",
+    labels: Mapping[str, str] | None = None,
+    node: str = "",
+    container: str = "",
+    log: tuple[str, ...] = (),
+) -> Fault:
+    """Set a fault in the sandbox `name`, and return once whatever it strikes shows it.
+
+    Pods that come later are struck as well, until the fault is cleared. `log` is what a crash-looping container has
+    logged. Raises UsageError (a target that does not fit the kind, or is not there), ClusterError.
+    """
+    wanted = {"namespace": namespace, "pod": pod, "labels": labels, "container": container}
+    _check(kind, node, {key for key, value in wanted.items() if value})
+    place, ports = _running(name)
+    with plane.administrator(place, ports.ports) as api:
+        if node and node not in {item["metadata"]["name"] for item in furnish.simulated_nodes(api)}:
+            raise UsageError(f"sandbox '{name}' has no node '{node}'")
+        made = Fault(
+            name=_free_name(api, kind),
+            kind=kind,
+            namespace=namespace,
+            pod=pod,
+            labels=dict(labels or {}),
+            node=node,
+            container=container,
+            log=(log or _DEFAULT_LOG) if kind is FaultKind.CRASH_LOOP else (),
+        )
+        log_file = place.config / f"{made.name}.log"
+        furnish.write_log(log_file, made.log)
+        api.create(furnish.STAGES.url(), stage(made, str(log_file)))
+        _until(api, made, shown=True)
+    return made
+
+
+def faults(name: str) -> tuple[Fault, ...]:
+    """The faults set in a sandbox. Raises UsageError, ClusterError."""
+    place, ports = _running(name)
+    with plane.administrator(place, ports.ports) as api:
+        return _present(api)
+
+
+def clear_faults(name: str, fault_name: str | None = None) -> tuple[Fault, ...]:
+    """Clear one fault, or all, and return those cleared once what they had struck has recovered.
+
+    Raises UsageError when there is no fault of that name, ClusterError.
+    """
+    place, ports = _running(name)
+    with plane.administrator(place, ports.ports) as api:
+        present = _present(api)
+        chosen = tuple(item for item in present if fault_name in (None, item.name))
+        if fault_name is not None and not chosen:
+            have = ", ".join(item.name for item in present) or "none"
+            raise UsageError(f"sandbox '{name}' has no fault '{fault_name}'", remedy=f"It has: {have}.")
+        for item in chosen:
+            api.delete(furnish.STAGES.url(item.name))
+            _delete_logs(api, item)
+            _until(api, item, shown=False)
+            (place.config / f"{item.name}.log").unlink(missing_ok=True)
+    return chosen
+
+
+def _check(kind: FaultKind, node: str, pod_words: set[str]) -> None:
+    if kind is FaultKind.NODE_NOT_READY:
+        if not node or pod_words:
+            raise UsageError("a node fault needs a node, and nothing about pods")
+    elif node:
+        raise UsageError(f"{kind.value} strikes pods, not a node")
+    elif not pod_words & {"namespace", "pod", "labels"}:
+        raise UsageError(
+            "a pod fault needs a namespace, a pod's name or labels", remedy="Add --namespace, for example."
+        )
+
+
+def _running(name: str) -> tuple[Home, record.Record]:
+    plane.status(name)
+    found = record.read(home(name))
+    if found is None or not found.alive:
+        raise UsageError(f"sandbox '{name}' is not up", remedy="Bring it up with: llmdctl sandbox up")
+    return home(name), found
+
+
+def _present(api: Api) -> tuple[Fault, ...]:
+    items = api.items(f"{furnish.STAGES.url()}?labelSelector={quote(FAULT, safe='')}")
+    return tuple(sorted((of_stage(item) for item in items), key=lambda item: item.name))
+
+
+def _free_name(api: Api, kind: FaultKind) -> str:
+    taken = {item.name for item in _present(api)}
+    return next(name for number in range(1, len(taken) + 2) if (name := f"{kind.value}-{number}") not in taken)
+
+
+def _targets(api: Api, item: Fault) -> list[Object]:
+    """The objects that the fault concerns now: its node, or the placed pods it matches."""
+    if item.kind is FaultKind.NODE_NOT_READY:
+        return [api.get(furnish.NODES.url(item.node))]
+    selector = quote(",".join(f"{key}={value}" for key, value in item.labels.items()), safe="")
+    pods = api.items(f"{_PODS.url(namespace=item.namespace or None)}?labelSelector={selector}")
+    return [
+        pod
+        for pod in pods
+        if item.pod in ("", pod["metadata"]["name"])
+        and pod["spec"].get("nodeName")
+        and "deletionTimestamp" not in pod["metadata"]
+        and pod["status"].get("phase") in ("Pending", "Running")
+    ]
+
+
+def _until(api: Api, item: Fault, *, shown: bool) -> None:
+    """Touch what the fault concerns, so that kwok looks at it, until all of it shows the fault (or no longer does)."""
+    what = f"{item.name} {'taking effect' if shown else 'ending'}"
+    _touch_until(api, what, lambda: [target for target in _targets(api, item) if struck(item, target) != shown])
+    if item.node and not shown:  # its pods were marked unready by the node controller, and nobody else marks them back
+        on_node = f"{_PODS.url()}?fieldSelector=spec.nodeName%3D{item.node},status.phase%3DRunning"
+        _touch_until(api, what, lambda: [pod for pod in api.items(on_node) if not furnish.is_ready(pod)])
+
+
+def _touch_until(api: Api, what: str, remaining: Callable[[], list[Object]]) -> None:
+    touched_s = 0.0
+
+    def none_left() -> bool:
+        nonlocal touched_s
+        left = remaining()
+        if left and time.monotonic() - touched_s > _TOUCH_AGAIN_S:
+            touched_s = time.monotonic()
+            for target in left:
+                _touch(api, target)
+        return not left
+
+    furnish.until(none_left, what, limit_s=_EFFECT_LIMIT_S)
+
+
+def _touch(api: Api, target: Object) -> None:
+    metadata = target["metadata"]
+    kind = _PODS if "namespace" in metadata else furnish.NODES
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    patch = {"metadata": {"annotations": {_LOOK_AGAIN: stamp}}}
+    api.merge(kind.url(metadata["name"], namespace=metadata.get("namespace")), patch)
+
+
+def _delete_logs(api: Api, item: Fault) -> None:
+    for logs in api.items(f"{_LOGS.url()}?labelSelector={quote(f'{FAULT}={item.name}', safe='')}"):
+        api.delete(_LOGS.url(logs["metadata"]["name"], namespace=logs["metadata"]["namespace"]))
