@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import paths_data as data
 import pytest
+
+from tests.unit.paths import data
 
 ACCELERATORS = data.facets("accelerator")
 UNITS = {"": 1, "m": 1e-3, "Mi": 2**20, "Gi": 2**30}

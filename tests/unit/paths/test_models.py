@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import paths_data as data
 import pytest
+
+from tests.unit.paths import data
 
 MODELS = data.facets("model")
 

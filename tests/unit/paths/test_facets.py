@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import paths_data as data
 import pytest
 
 from llmdctl.model.selection import AXES
+from tests.unit.paths import data
 
 FILES = [*data.facet_files(), *data.recipe_files()]
 NAMES = {axis: set(data.facets(axis)) for axis in AXES} | {

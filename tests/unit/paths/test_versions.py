@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import paths_data as data
 import pytest
+
+from tests.unit.paths import data
 
 IMAGES = [
     (f"{name}-{variant}", image)
