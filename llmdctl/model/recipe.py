@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -66,9 +66,28 @@ class Layer:
         """The name with its condition: `engine when role=prefill`."""
         return f"{self.name} when {self.when}" if self.when else self.name
 
+    def states(self, path: Sequence[str]) -> bool:
+        """Whether this layer has the key at `path`, whatever its value."""
+        values: Any = self.values
+        for step in path:
+            if not isinstance(values, Mapping) or step not in values:
+                return False
+            values = values[step]
+        return True
+
     def place(self, path: tuple[str, ...]) -> str:
         """`file:line` of the value at `path`, or the argument."""
         return f"{self.source}:{self.mark.at(path).line}" if self.mark else self.source
+
+
+def locate(layers: Sequence[Layer], path: Sequence[str | int]) -> tuple[str | None, int | None]:
+    """The file and line (or argument and None) of the last layer that says something about `path` or above it."""
+    keys = tuple(step for step in path if isinstance(step, str))
+    for length in range(len(keys), 0, -1):
+        for layer in reversed(layers):
+            if layer.states(keys[:length]):
+                return layer.source, layer.mark.at(path).line if layer.mark else None
+    return None, None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,8 +5,9 @@
 """
 
 from llmdctl.recipe.catalog import Catalog
+from llmdctl.recipe.cells import kept_cells
 from llmdctl.recipe.composing import compose
 from llmdctl.recipe.facet import Facet, WellLitPath
 from llmdctl.recipe.origins import explain
 
-__all__ = ["Catalog", "Facet", "WellLitPath", "compose", "explain"]
+__all__ = ["Catalog", "Facet", "WellLitPath", "compose", "explain", "kept_cells"]

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from llmdctl.errors import Problem, RecipeError
-from llmdctl.model.recipe import Evidence, Layer, Recipe, RoleSpec
+from llmdctl.model.recipe import Evidence, Layer, Recipe, RoleSpec, locate
 from llmdctl.model.selection import Overrides, Selection
 from llmdctl.recipe.catalog import Catalog
 from llmdctl.recipe.evaluation import Evaluation, Lazy
@@ -16,7 +16,6 @@ from llmdctl.recipe.expressions import ExpressionError
 from llmdctl.recipe.facet import Block
 from llmdctl.recipe.layering import applicable, lay, ordered
 from llmdctl.recipe.needs import unmet
-from llmdctl.recipe.origins import locate
 from llmdctl.recipe.roles import role_problems, roles_from, strangers
 from llmdctl.recipe.selecting import Cell, refuse, select
 from llmdctl.recipe.templates import as_written
