@@ -1,0 +1,23 @@
+"""The only door to Helm.
+
+`open_renderer()` gives the cheapest engine that renders here: the one embedded in `helm-python-sdk` where that is
+installed, else the `helm` program. `open_helm()` gives the program, which alone changes a cluster. Both take values by
+a private file or in memory, never on a command line, and raise `HelmError` and its kin in Helm's own words.
+"""
+
+from llmdctl.helm.door import ASSUMED_KUBERNETES, Change, Engine, Helm, Rendered, Renderer, Target
+from llmdctl.helm.manifest import parse_manifests
+from llmdctl.helm.opening import open_helm, open_renderer
+
+__all__ = [
+    "ASSUMED_KUBERNETES",
+    "Change",
+    "Engine",
+    "Helm",
+    "Rendered",
+    "Renderer",
+    "Target",
+    "open_helm",
+    "open_renderer",
+    "parse_manifests",
+]

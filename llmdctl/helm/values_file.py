@@ -1,0 +1,31 @@
+"""Handing values to the helm program: by a file that only this user can read and that is gone afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+# JSON allows these unescaped inside a string; YAML, which is how Helm reads the file, does not or folds them.
+_UNSAFE_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+@contextmanager
+def values_file(values: Mapping[str, Any]) -> Iterator[Path]:
+    """A file with the values as JSON, which is YAML too; removed at the end whatever happens.
+
+    Raises ValueError for NaN and infinities, which neither Helm nor Kubernetes can hold.
+    """
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False)
+    text = _UNSAFE_IN_YAML.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    with tempfile.TemporaryDirectory(prefix="llmdctl-") as folder:  # mode 0700
+        path = Path(folder) / "values.yaml"
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        yield path

@@ -1,0 +1,20 @@
+"""The only door to Kubernetes' API, and the only import of its client (half a second, so only in `connect`).
+
+Secrets are never read: every read of one asks the server for its metadata alone.
+"""
+
+from llmdctl.kube.connecting import connect
+from llmdctl.kube.crds import ensure_crds
+from llmdctl.kube.door import FIELD_MANAGER, Cluster, KubernetesObject, key_of
+from llmdctl.kube.served import Resource, Served
+
+__all__ = [
+    "FIELD_MANAGER",
+    "Cluster",
+    "KubernetesObject",
+    "Resource",
+    "Served",
+    "connect",
+    "ensure_crds",
+    "key_of",
+]

@@ -1,0 +1,97 @@
+"""HTTP answers -> our errors. Pure.
+
+Only the fields of a Status document are passed on: other bodies may hold secrets.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from llmdctl.errors import (
+    ClusterError,
+    ConflictError,
+    ForbiddenError,
+    Problem,
+    UnauthenticatedError,
+)
+
+_LONGEST: Final = 1000  # characters of the server's message that are passed on
+
+
+def translate(status: int, body: bytes, *, what: str) -> ClusterError:
+    """The error for an answer that is no success; `what` says what was asked, such as `get Deployment/a`."""
+    answer = _status(body)
+    said = _message(answer) or f"HTTP {status}"
+    if status == 401:
+        return UnauthenticatedError(
+            f"the cluster does not accept the credentials ({said})",
+            remedy="They are missing, wrong or expired: log in again, or choose another --context.",
+        )
+    if status == 403:
+        return ForbiddenError(f"{what}: {said}", remedy=_right_or_policy(said))
+    if status == 409:
+        return _conflict(answer, said, what)
+    if _is_unknown_field(said):
+        return ClusterError(f"{what}: the cluster refuses a field: {said}", problems=tuple(_causes(answer)))
+    return ClusterError(f"{what}: {said}", problems=tuple(_causes(answer)))
+
+
+def _right_or_policy(said: str) -> str:
+    # RBAC says `User "x" cannot create resource ...`; anything else with 403 is an admission plugin or a quota.
+    if "cannot" in said:
+        return "Ask an administrator for this right; --namespace-only needs none outside the namespace."
+    return "A policy or quota of the cluster forbids it: its words say which."
+
+
+def _conflict(answer: Mapping[str, Any], said: str, what: str) -> ConflictError:
+    causes = [
+        cause for cause in _cause_list(answer) if cause.get("reason") == "FieldManagerConflict" and cause.get("field")
+    ]
+    if not causes:
+        return ConflictError(f"{what}: {said}", remedy="Run the command again.")
+    managers = sorted({str(cause.get("message", "")).partition('"')[2].partition('"')[0] for cause in causes})
+    fields = ", ".join(str(cause["field"]) for cause in causes)
+    return ConflictError(
+        f"{what}: {fields} belong to {' and '.join(repr(name) for name in managers)}, another field manager",
+        remedy="Leave these fields to it, or take them over with --force-conflicts.",
+    )
+
+
+def _is_unknown_field(said: str) -> bool:
+    """An unknown field is HTTP 500 `failed to create typed patch object` under server-side apply, 400 elsewhere."""
+    return "failed to create typed patch object" in said or "strict decoding error" in said
+
+
+def _causes(answer: Mapping[str, Any]) -> Iterator[Problem]:
+    if _is_secret(answer):
+        return
+    for cause in _cause_list(answer):
+        yield Problem(message=str(cause.get("message", ""))[:_LONGEST], path=cause.get("field"))
+
+
+def _cause_list(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    details = answer.get("details")
+    causes = details.get("causes") if isinstance(details, Mapping) else None
+    return [cause for cause in causes or () if isinstance(cause, Mapping)]
+
+
+def _message(answer: Mapping[str, Any]) -> str:
+    if _is_secret(answer):
+        return str(answer.get("reason", ""))
+    message = str(answer.get("message", ""))
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
+
+
+def _is_secret(answer: Mapping[str, Any]) -> bool:
+    details = answer.get("details")
+    return isinstance(details, Mapping) and str(details.get("kind", "")).lower() in {"secret", "secrets"}
+
+
+def _status(body: bytes) -> Mapping[str, Any]:
+    try:
+        read = json.loads(body)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) and read.get("kind") == "Status" else {}

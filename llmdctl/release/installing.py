@@ -1,0 +1,235 @@
+"""Installing a release. The first install and every later one are the same command, and a run without a change
+makes no revision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from llmdctl.errors import ClusterError, ForbiddenError, Interrupted, Problem
+from llmdctl.helm import Engine, Helm, Rendered
+from llmdctl.kube import Cluster, KubernetesObject, key_of
+from llmdctl.model.release import ObjectKey, ReleaseSpec, ReleaseStatus
+from llmdctl.release.changes import compare, placed
+from llmdctl.release.clock import SYSTEM_CLOCK, Clock
+from llmdctl.release.drift import drift
+from llmdctl.release.events import Noticed, ObjectChanged, Phase, PhaseFinished, PhaseStarted, Reporter, silent
+from llmdctl.release.facts import from_labels, to_labels
+from llmdctl.release.manifests import is_cluster_scoped
+from llmdctl.release.namespaces import ensure_namespace
+from llmdctl.release.ownership import refuse_foreign
+from llmdctl.release.planning import Plan, change_of, plan, render_for
+from llmdctl.release.pods import Patience
+from llmdctl.release.prerequisites import CrdSource, Furnisher, check, missing, notice_controllers
+from llmdctl.release.record import Revision, latest
+from llmdctl.release.recovery import clear_pending
+from llmdctl.release.snapshot import look
+from llmdctl.release.state import assemble
+from llmdctl.release.waiting import wait
+
+_SLACK_S = 300.0  # on top of the startup budget: image pulls, scheduling, the endpoint picker
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstallOptions:
+    """How to install."""
+
+    timeout_s: float | None = None  # of the wait; None: the recipe's startup budget and five minutes
+    wait: bool = True
+    with_prerequisites: bool = False
+    namespace_only: bool = False  # nothing outside the namespace is asked for or changed
+    force_conflicts: bool = False
+    take_ownership: bool = False
+    crds: CrdSource = tuple  # the pinned CRDs; called only when one is missing
+    patience: Patience = field(default_factory=Patience)
+
+    def limit_s(self, spec: ReleaseSpec) -> float:
+        """How long is waited for readiness."""
+        return self.timeout_s if self.timeout_s is not None else spec.startup_s + _SLACK_S
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstallResult:
+    """What an install did, and how the release is."""
+
+    outcome: str  # installed | upgraded | unchanged
+    revision: int
+    notes: str
+    status: ReleaseStatus
+    engine: Engine
+
+
+def install(
+    spec: ReleaseSpec,
+    *,
+    helm: Helm,
+    cluster: Cluster,
+    options: InstallOptions | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+    report: Reporter = silent,
+) -> InstallResult:
+    """Bring the release to what `spec` says, whatever state it is in, and wait until it is ready.
+
+    Stages: render and check (kinds served, nothing taken from another owner), prerequisites, namespace, Helm, wait.
+    Each can be interrupted or fail; the next run continues, since each looks at the cluster first. Raises the errors
+    of both doors, WaitError, and Interrupted, whose message says what has been done.
+    """
+    work = _Install(
+        spec=spec, helm=helm, cluster=cluster, options=options or InstallOptions(), clock=clock, report=report
+    )
+    try:
+        return work.run()
+    except KeyboardInterrupt as cause:
+        raise work.interrupted() from cause
+    except Interrupted as cause:
+        raise work.interrupted(cause.message) from cause
+
+
+@dataclass(kw_only=True)
+class _Install:
+    """One run; `done` is what an interruption tells."""
+
+    spec: ReleaseSpec
+    helm: Helm
+    cluster: Cluster
+    options: InstallOptions
+    clock: Clock
+    report: Reporter
+    done: list[str] = field(default_factory=list)
+    stage: str = "before anything was done"
+
+    def run(self) -> InstallResult:
+        """All stages."""
+        with self._phase(Phase.CHECK, f"{self.spec.name} in {self.spec.namespace}"):
+            self._clear_pending()
+            offline = render_for(self.spec, renderer=self.helm, cluster=self.cluster)
+            self._check_kinds(offline.objects)
+        ensure_namespace(
+            self.cluster, self.spec.namespace, may_create=not self.options.namespace_only, report=self.report
+        )
+        with self._phase(Phase.RENDER, f"{self.spec.chart.name} with Helm {self.helm.engine.version}"):
+            planned = plan(self.spec, helm=self.helm, cluster=self.cluster, offline=offline)
+            self._check_objects(planned)
+        if self._nothing_to_do(planned):
+            assert planned.last is not None, "a release that is deployed has a revision"
+            return self._finish("unchanged", planned.last, planned.rendered, planned.wanted)
+        rendered = self._apply(planned)
+        last = latest(self.cluster, self.spec.name, self.spec.namespace)
+        if last is None:
+            raise ClusterError(f"Helm stored no release {self.spec.name}", remedy="Is HELM_DRIVER set for it?")
+        wanted = placed(rendered.objects, self.spec.namespace, self.cluster.served())
+        return self._finish("installed" if planned.shown is None else "upgraded", last, rendered, wanted)
+
+    def _clear_pending(self) -> None:
+        clear_pending(
+            self.helm, self.cluster, self.spec.name, self.spec.namespace,
+            timeout_s=self.options.limit_s(self.spec), clock=self.clock, report=self.report,
+        )  # fmt: skip
+
+    def _check_kinds(self, objects: Sequence[KubernetesObject]) -> None:
+        if self.options.namespace_only:
+            _refuse_cluster_scoped(objects)
+        lacking = missing(self.cluster.served(), objects, self.spec.prerequisites)
+        if lacking and self.options.with_prerequisites:
+            with self._phase(Phase.PREREQUISITES, "installing what the cluster lacks"):
+                Furnisher(
+                    helm=self.helm, cluster=self.cluster, crds=self.options.crds,
+                    timeout_s=self.options.limit_s(self.spec), clock=self.clock, report=self.report,
+                ).furnish(self.spec, lacking)  # fmt: skip
+            self.done.append("prerequisites were installed")
+            lacking = missing(self.cluster.served(), objects, self.spec.prerequisites)
+        check(lacking)
+        notice_controllers(self.cluster, self.spec.prerequisites, self.report)
+
+    def _check_objects(self, planned: Plan) -> None:
+        if self.options.take_ownership:
+            return
+        installed = {key_of(obj) for obj in planned.installed}
+        new = [obj for obj in planned.wanted if key_of(obj) not in installed]
+        refuse_foreign(self.cluster, new, name=self.spec.name, namespace=self.spec.namespace)
+
+    def _nothing_to_do(self, planned: Plan) -> bool:
+        if not planned.deployed or planned.installed != planned.wanted:
+            return False
+        assert planned.last is not None, "a release that is deployed has a revision"
+        if planned.installed_values != self.spec.values or not _same_facts(self.spec, planned.last):
+            return False
+        drifted = tuple(drift(self.cluster, planned.installed, name=self.spec.name, namespace=self.spec.namespace))
+        for change in drifted:
+            self.report(Noticed(message=f"{change.key} was changed or removed since: putting it back"))
+        return not drifted
+
+    def _apply(self, planned: Plan) -> Rendered:
+        change = change_of(
+            self.spec,
+            timeout_s=min(self.options.limit_s(self.spec), _SLACK_S),
+            take_ownership=self.options.take_ownership,
+            force_conflicts=self.options.force_conflicts,
+        )
+        with self._phase(Phase.RELEASE, f"{self.spec.name} as revision {_next(planned.last)}"):
+            self.done.append(f"Helm was working on release {self.spec.name}")
+            rendered = self.helm.upgrade(change)
+            self.done[-1] = f"release {self.spec.name} was handed to the cluster"
+        for found in compare(planned.installed, planned.wanted):
+            self.report(ObjectChanged(key=found.key, action=found.action))
+        return rendered
+
+    def _finish(
+        self, outcome: str, last: Revision, rendered: Rendered, objects: Sequence[KubernetesObject]
+    ) -> InstallResult:
+        if self.options.wait:
+            with self._phase(Phase.WAIT, f"up to {self.options.limit_s(self.spec):.0f} s until everything is ready"):
+                seen = wait(
+                    self.cluster, objects, name=self.spec.name, namespace=self.spec.namespace,
+                    timeout_s=self.options.limit_s(self.spec), patience=self.options.patience,
+                    clock=self.clock, report=self.report,
+                )  # fmt: skip
+        else:
+            seen = look(
+                self.cluster, objects, name=self.spec.name, namespace=self.spec.namespace,
+                now_s=self.clock.now(), patience=self.options.patience,
+            )  # fmt: skip
+        return InstallResult(
+            outcome=outcome,
+            revision=last.revision,
+            notes=rendered.notes or "",
+            status=assemble(self.cluster, last, objects, seen),
+            engine=rendered.engine,
+        )
+
+    @contextmanager
+    def _phase(self, phase: Phase, detail: str) -> Iterator[None]:
+        self.stage = f"in the stage '{phase.value}'"
+        started_s = self.clock.monotonic()
+        self.report(PhaseStarted(phase=phase, detail=detail))
+        yield
+        self.report(PhaseFinished(phase=phase, detail=detail, elapsed_s=self.clock.monotonic() - started_s))
+
+    def interrupted(self, said: str = "") -> Interrupted:
+        """The error that tells how far it came."""
+        done = "; ".join(self.done) or "nothing was changed"
+        return Interrupted(
+            f"interrupted {self.stage}: {done}" + (f" ({said})" if said else ""),
+            remedy="Run the same command again to go on,"
+            f" or: llmdctl uninstall {self.spec.name} --namespace {self.spec.namespace}",
+        )
+
+
+def _next(last: Revision | None) -> int:
+    return 1 if last is None else last.revision + 1
+
+
+def _same_facts(spec: ReleaseSpec, last: Revision) -> bool:
+    wanted = from_labels(to_labels(spec, operation=last.facts.operation))
+    return wanted == last.facts
+
+
+def _refuse_cluster_scoped(objects: Sequence[KubernetesObject]) -> None:
+    outside: list[ObjectKey] = [key_of(obj) for obj in objects if is_cluster_scoped(obj)]
+    if outside:
+        raise ForbiddenError(
+            "with --namespace-only nothing outside the namespace may be made",
+            problems=tuple(Problem(message=f"{key} belongs to no namespace") for key in outside),
+            remedy="An administrator applies the output of: llmdctl render … --scope cluster",
+        )

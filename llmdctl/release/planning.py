@@ -1,0 +1,91 @@
+"""What is installed, and what should be: the two sides that `diff` and `install` compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from llmdctl.helm import ASSUMED_KUBERNETES, Change, Helm, Rendered, Renderer
+from llmdctl.kube import Cluster, KubernetesObject
+from llmdctl.model.release import ReleaseSpec
+from llmdctl.release.changes import placed
+from llmdctl.release.facts import to_labels
+from llmdctl.release.operation import this_operation
+from llmdctl.release.record import DEPLOYED, Revision, current, revisions
+
+_PREVIEW_S: Final = 60.0  # a preview is a render and a few requests
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """Both sides, with the namespace written into every object that has one."""
+
+    name: str
+    namespace: str
+    last: Revision | None  # the newest revision, whatever its state
+    shown: Revision | None  # the one whose objects are in the cluster
+    installed: tuple[KubernetesObject, ...]
+    installed_values: Mapping[str, Any]
+    wanted: tuple[KubernetesObject, ...]
+    rendered: Rendered
+
+    @property
+    def deployed(self) -> bool:
+        """The last operation on the release went well."""
+        return self.last is not None and self.last.helm_status == DEPLOYED
+
+
+def change_of(
+    spec: ReleaseSpec, *, timeout_s: float, take_ownership: bool = False, force_conflicts: bool = False
+) -> Change:
+    """What Helm is asked for."""
+    forced = ", forced" if spec.forced else ""
+    return Change(
+        name=spec.name,
+        namespace=spec.namespace,
+        chart=str(spec.chart),
+        values=spec.values,
+        labels=to_labels(spec, operation=this_operation()),
+        description=f"recipe {spec.recipe} ({spec.evidence}{forced})",
+        take_ownership=take_ownership,
+        force_conflicts=force_conflicts,
+        timeout_s=timeout_s,
+    )
+
+
+def plan(spec: ReleaseSpec, *, helm: Helm, cluster: Cluster, offline: Rendered | None = None) -> Plan:
+    """Read what is installed, and have Helm render what would be, with the cluster's version and APIs.
+
+    `offline` is what `render_for` gave, where the caller has it already.
+    """
+    found = revisions(cluster, spec.name, spec.namespace)
+    shown = current(found)
+    served = cluster.served()
+    if shown is None or found[-1].pending:  # Helm previews nothing for a release that is being worked on
+        rendered = offline or render_for(spec, renderer=helm, cluster=cluster)
+    else:
+        rendered = helm.preview(change_of(spec, timeout_s=_PREVIEW_S, take_ownership=True))
+    installed: tuple[KubernetesObject, ...] = ()
+    values: Mapping[str, Any] = {}
+    if shown is not None:
+        installed = placed(helm.manifest(spec.name, spec.namespace, shown.revision).objects, spec.namespace, served)
+        values = helm.values(spec.name, spec.namespace, shown.revision)
+    return Plan(
+        name=spec.name,
+        namespace=spec.namespace,
+        last=found[-1] if found else None,
+        shown=shown,
+        installed=installed,
+        installed_values=values,
+        wanted=placed(rendered.objects, spec.namespace, served),
+        rendered=rendered,
+    )
+
+
+def render_for(spec: ReleaseSpec, *, renderer: Renderer, cluster: Cluster) -> Rendered:
+    """Render for this cluster without asking Helm to reach it: no release, namespace or right is needed yet."""
+    version = cluster.version()
+    if not version or version.startswith("0."):  # a development build that does not know its version
+        version = ASSUMED_KUBERNETES
+    return renderer.render(spec, kube_version=version, api_versions=cluster.served().api_versions)

@@ -1,0 +1,188 @@
+"""Removing a release, and nothing that it does not own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from llmdctl.errors import ForbiddenError, Interrupted
+from llmdctl.helm import Helm
+from llmdctl.kube import Cluster, KubernetesObject, key_of
+from llmdctl.model.release import ObjectKey
+from llmdctl.release.belongings import belongings, find, must_stay
+from llmdctl.release.clock import SYSTEM_CLOCK, Clock
+from llmdctl.release.events import Noticed, ObjectChanged, Phase, PhaseFinished, PhaseStarted, Reporter, silent
+from llmdctl.release.leaving import wait_gone
+from llmdctl.release.namespaces import contents, is_ours, namespace_key
+from llmdctl.release.ownership import is_of_release
+from llmdctl.release.record import NOT_FOUND, latest
+from llmdctl.release.shared_crds import applied_crds, is_unused
+from llmdctl.release.snapshot import INSTANCE_LABEL
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inventory:
+    """What removing a release would take away, and what it would leave."""
+
+    objects: tuple[ObjectKey, ...]
+    pods: tuple[str, ...]
+    kept: tuple[str, ...]  # each with the reason
+    helm_status: str  # not-found: Helm knows no such release; what carries its mark is listed all the same
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UninstallResult:
+    """What was removed, and what was left with the reason."""
+
+    removed: tuple[ObjectKey, ...]
+    kept: tuple[str, ...]
+
+
+def inventory(name: str, namespace: str, *, helm: Helm, cluster: Cluster) -> Inventory:
+    """Read what belongs to a release, whole or half installed. Raises the errors of both doors."""
+    owned = belongings(name, namespace, helm=helm, cluster=cluster)
+    pods = cluster.list_objects("v1", "Pod", namespace=namespace, labels={INSTANCE_LABEL: name}, metadata_only=True)
+    last = latest(cluster, name, namespace)
+    live = find(cluster, namespace_key(namespace))
+    kept = [_kept_by_policy(obj) for obj in owned if must_stay(obj)] + _kept_crds(cluster)
+    if live is not None and not is_ours(live):
+        kept.append(_not_ours(namespace))
+    return Inventory(
+        objects=tuple(key_of(obj) for obj in owned if not must_stay(obj)),
+        pods=tuple(key_of(pod).name for pod in pods),
+        kept=tuple(kept),
+        helm_status=NOT_FOUND if last is None else last.helm_status,
+    )
+
+
+def uninstall(
+    name: str,
+    namespace: str,
+    *,
+    helm: Helm,
+    cluster: Cluster,
+    timeout_s: float = 300.0,
+    remove_crds: bool = False,
+    clock: Clock = SYSTEM_CLOCK,
+    report: Reporter = silent,
+) -> UninstallResult:
+    """Remove a release and wait until its objects and pods are gone.
+
+    Works on one that is half installed, and continues one that was interrupted. CRDs and controllers stay; with
+    `remove_crds` those CRDs go that llmdctl applied and of which no object is left. The namespace goes when llmdctl
+    made it and nothing else is in it. Raises WaitError with what would not go, and the errors of both doors.
+    """
+    work = _Removal(
+        name=name, namespace=namespace, helm=helm, cluster=cluster, timeout_s=timeout_s, clock=clock, report=report
+    )
+    try:
+        return work.run(remove_crds=remove_crds)
+    except (KeyboardInterrupt, Interrupted) as cause:
+        started = "its removal had begun" if work.begun else "nothing was removed"
+        raise Interrupted(
+            f"interrupted while removing {name}: {started}", remedy="Run the same command again to go on."
+        ) from cause
+
+
+@dataclass(kw_only=True)
+class _Removal:
+    """One run."""
+
+    name: str
+    namespace: str
+    helm: Helm
+    cluster: Cluster
+    timeout_s: float
+    clock: Clock
+    report: Reporter
+    removed: list[ObjectKey] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    begun: bool = False
+
+    def run(self, *, remove_crds: bool) -> UninstallResult:
+        started_s = self.clock.monotonic()
+        self.report(PhaseStarted(phase=Phase.REMOVE, detail=f"{self.name} from {self.namespace}"))
+        owned = belongings(self.name, self.namespace, helm=self.helm, cluster=self.cluster)
+        self.kept += [_kept_by_policy(obj) for obj in owned if must_stay(obj)]
+        keys = [key_of(obj) for obj in owned if not must_stay(obj)]
+        self._remove(keys)
+        self.report(PhaseStarted(phase=Phase.WAIT_GONE, detail="until its objects and pods are gone"))
+        wait_gone(
+            self.cluster,
+            keys,
+            name=self.name,
+            namespace=self.namespace,
+            timeout_s=max(1.0, self.timeout_s - (self.clock.monotonic() - started_s)),
+            clock=self.clock,
+            report=self.report,
+        )
+        if remove_crds:
+            self._remove_crds()
+        else:
+            self.kept += _kept_crds(self.cluster)
+        self._remove_namespace()
+        elapsed_s = self.clock.monotonic() - started_s
+        self.report(PhaseFinished(phase=Phase.WAIT_GONE, detail=f"{self.name} is gone", elapsed_s=elapsed_s))
+        return UninstallResult(removed=tuple(self.removed), kept=tuple(self.kept))
+
+    def _remove(self, keys: list[ObjectKey]) -> None:
+        if latest(self.cluster, self.name, self.namespace) is not None:
+            self.begun = True
+            self.helm.uninstall(self.name, self.namespace, timeout_s=self.timeout_s)
+        for key in keys:
+            live = find(self.cluster, key)
+            # What an earlier, half-done removal left, of which Helm knows nothing any more.
+            if live is not None and not (live.get("metadata") or {}).get("deletionTimestamp"):
+                if not is_of_release(live, self.name, self.namespace):
+                    continue
+                self.begun = True
+                self.cluster.delete(key)
+            self._gone(key)
+
+    def _remove_crds(self) -> None:
+        for crd in list(applied_crds(self.cluster)):
+            if not is_unused(self.cluster, crd):
+                self.kept.append(f"{key_of(crd)}: objects of it are left")
+            elif self.cluster.delete(key_of(crd)):
+                self._gone(key_of(crd))
+
+    def _remove_namespace(self) -> None:
+        live = find(self.cluster, namespace_key(self.namespace))
+        if live is None or (live.get("metadata") or {}).get("deletionTimestamp"):
+            return
+        if not is_ours(live):
+            self.kept.append(_not_ours(self.namespace))
+            return
+        left = [str(key) for key in contents(self.cluster, self.namespace)]
+        if left:
+            shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+            self.kept.append(f"Namespace/{self.namespace}: it holds {shown}")
+            return
+        try:
+            self.cluster.delete(namespace_key(self.namespace))
+        except ForbiddenError as refused:
+            self.report(Noticed(message=refused.message))
+            self.kept.append(f"Namespace/{self.namespace}: it may not be removed")
+            return
+        self._gone(namespace_key(self.namespace))
+
+    def _gone(self, key: ObjectKey) -> None:
+        self.removed.append(key)
+        self.report(ObjectChanged(key=key, action="remove"))
+
+
+def _kept_by_policy(obj: KubernetesObject) -> str:
+    return f"{key_of(obj)}: its annotation says that Helm must keep it"
+
+
+def _not_ours(namespace: str) -> str:
+    return f"Namespace/{namespace}: llmdctl did not make it"
+
+
+def _kept_crds(cluster: Cluster) -> list[str]:
+    try:
+        count = sum(1 for _ in applied_crds(cluster))
+    except ForbiddenError:
+        return []
+    if not count:
+        return []
+    return [f"CustomResourceDefinitions that llmdctl applied ({count}): others may use them (--remove-crds)"]

@@ -1,0 +1,101 @@
+"""One look at a release in the cluster: its objects, its pods, and what ails them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from llmdctl.errors import ForbiddenError
+from llmdctl.kube import Cluster, KubernetesObject, key_of
+from llmdctl.model.release import ObjectKey, ObjectState, PodState, Readiness
+from llmdctl.release.pods import Ailment, Patience, ailments, current_pods, state_of
+from llmdctl.release.readiness import UNSEEN, Verdict, assess
+
+INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
+_POOL: Final = ("inference.networking.k8s.io", "InferencePool")
+_ROUTES: Final = frozenset({"HTTPRoute", "GRPCRoute"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """Everything of a release at one moment."""
+
+    objects: tuple[ObjectState, ...]
+    pods: tuple[PodState, ...]
+    ailments: tuple[Ailment, ...]
+
+    @property
+    def readiness(self) -> Readiness:
+        """Of the whole: failed if anything is, ready if everything is."""
+        states = {state.readiness for state in self.objects}
+        if Readiness.FAILED in states or any(found.final for found in self.ailments):
+            return Readiness.FAILED
+        for state in (Readiness.PROGRESSING, Readiness.UNKNOWN):
+            if state in states:
+                return state
+        return Readiness.READY
+
+
+def look(
+    cluster: Cluster,
+    objects: Sequence[KubernetesObject],
+    *,
+    name: str,
+    namespace: str,
+    now_s: float,
+    patience: Patience,
+    settled: Mapping[ObjectKey, ObjectState] | None = None,
+) -> Snapshot:
+    """The state of every object of a release, and of the pods that carry its instance label.
+
+    `objects` are as rendered, with their namespaces. Those in `settled` are not asked for again.
+    """
+    known = settled or {}
+    verdicts: dict[ObjectKey, Verdict] = {}
+    for obj in objects:
+        key = key_of(obj)
+        verdicts[key] = Verdict(known[key].readiness, known[key].reason) if key in known else _verdict(cluster, key)
+    _judge_pools(objects, verdicts)
+    pods = cluster.list_objects("v1", "Pod", namespace=namespace, labels={INSTANCE_LABEL: name})
+    sets = cluster.list_objects("apps/v1", "ReplicaSet", namespace=namespace, labels={INSTANCE_LABEL: name})
+    # A Deployment that its controller has not looked at has no new pods yet, and the old ones are not to be judged.
+    unseen = {key.name for key, said in verdicts.items() if said.reason == UNSEEN}
+    current = current_pods(pods, sets, unseen=unseen)
+    return Snapshot(
+        objects=tuple(ObjectState(key=key, readiness=said[0], reason=said[1]) for key, said in verdicts.items()),
+        pods=tuple(sorted((state_of(pod, now_s=now_s) for pod in pods), key=lambda pod: (pod.role, pod.name))),
+        ailments=tuple(found for pod in current for found in ailments(pod, now_s=now_s, patience=patience)),
+    )
+
+
+def _verdict(cluster: Cluster, key: ObjectKey) -> Verdict:
+    try:
+        return assess(cluster.get(key))
+    except ForbiddenError as refused:
+        return Verdict(Readiness.UNKNOWN, f"cannot be read: {refused.message}")
+
+
+def _judge_pools(objects: Sequence[KubernetesObject], verdicts: dict[ObjectKey, Verdict]) -> None:
+    """In standalone mode no gateway writes an InferencePool's status: it is as far as its endpoint picker is."""
+    routed = {
+        str(backend.get("name"))
+        for route in objects
+        if route.get("kind") in _ROUTES
+        for rule in (route.get("spec") or {}).get("rules") or ()
+        for backend in rule.get("backendRefs") or ()
+        if backend.get("kind") == _POOL[1]
+    }
+    for pool in objects:
+        key = key_of(pool)
+        group = key.api_version.rpartition("/")[0]
+        if (group, key.kind) != _POOL or key.name in routed or verdicts[key].reason == "not there yet":
+            continue
+        picker = str(((pool.get("spec") or {}).get("endpointPickerRef") or {}).get("name", ""))
+        serving = next((k for k in verdicts if k.kind == "Deployment" and k.name == picker), None)
+        if serving is None:
+            verdicts[key] = Verdict(Readiness.READY, "no route refers to it")
+        elif verdicts[serving].readiness is Readiness.READY:
+            verdicts[key] = Verdict(Readiness.READY, f"its endpoint picker {picker} is ready")
+        else:
+            verdicts[key] = Verdict(verdicts[serving].readiness, f"waits for its endpoint picker {picker}")
