@@ -14,6 +14,7 @@ from pathlib import Path
 
 from llmdctl.cli import results
 from llmdctl.cli.output import API_VERSION
+from llmdctl.sandbox.status import Definitions, NodeStatus, ProcessStatus, State
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas" / "output"
 DOCUMENTS = (
@@ -31,8 +32,10 @@ DOCUMENTS = (
     results.Sandbox,
     results.SandboxDown,
     results.Prepared,
+    results.SandboxFaults,
     results.Error,
 )
+ONLY_FOR_TYPES = {kind.__name__: kind for kind in (Definitions, NodeStatus, ProcessStatus, State)}
 SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean", types.NoneType: "null", Path: "string"}
 
 
@@ -55,12 +58,12 @@ def document(kind: type) -> dict[str, object]:
 
 def record(kind: type, definitions: dict[str, object]) -> dict[str, typing.Any]:
     """An object with every field of a dataclass, all required."""
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, localns=ONLY_FOR_TYPES)
     properties = {field.name: schema(hints[field.name], definitions) for field in fields(kind)}
     return {"type": "object", "required": list(properties), "additionalProperties": False, "properties": properties}
 
 
-def schema(hint: typing.Any, definitions: dict[str, object]) -> dict[str, object]:
+def schema(hint: object, definitions: dict[str, object]) -> dict[str, object]:  # noqa: PLR0911 - one case a type
     """The schema of one type; dataclasses go to `definitions`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is typing.Any:
@@ -85,9 +88,7 @@ def schema(hint: typing.Any, definitions: dict[str, object]) -> dict[str, object
 
 def files() -> dict[Path, str]:
     """Every generated file with its text."""
-    return {
-        FOLDER / f"{kind.__name__}.schema.json": json.dumps(document(kind), indent=2) + "\n" for kind in DOCUMENTS
-    }
+    return {FOLDER / f"{kind.__name__}.schema.json": json.dumps(document(kind), indent=2) + "\n" for kind in DOCUMENTS}
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ The commands run in a pseudo-terminal, so that the picture shows what a person s
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -27,7 +28,7 @@ COMMANDS = (
 
 def main() -> int:
     """Run the demo and write the picture; the sandbox is gone afterwards."""
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
     environment = {**os.environ, "COLUMNS": str(WIDTH)}
     try:
         for words in COMMANDS:

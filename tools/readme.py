@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from llmdctl import assets
+from llmdctl.cli.views.recipes import cell_counts
 from llmdctl.recipe import Catalog
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -18,7 +19,7 @@ def table(catalog: Catalog) -> str:
     """One row a path: goal, the default model and accelerator, and the evidence of its cells."""
     rows = ["| Recipe | What for | Default cell | Evidence |", "|---|---|---|---|"]
     for path in catalog.paths:
-        counts = Counter(catalog.evidence_counts(path.name))
+        counts = Counter(cell_counts(catalog, path.name))
         evidence = ", ".join(f"{count} {level}" for level, count in counts.most_common()) or "derived"
         cell = f"{path.defaults['model']} on {path.defaults['accelerator']}, {path.defaults['engine']}"
         rows.append(f"| [{path.name}](paths/{path.name}/README.md) | {path.goal} | {cell} | {evidence} |")

@@ -33,7 +33,7 @@ EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one way out an outcome
     """Run one command line (`sys.argv[1:]` by default) and return its exit code; never raises for a user's mistake."""
     session.format, session.quiet, session.debug = Format.TEXT, False, False
     try:

@@ -24,10 +24,7 @@ def declared(*groups: type[Any]) -> Callable[[Callable[..., R]], Callable[..., R
     def decorate(verb: Callable[..., R]) -> Callable[..., R]:
         @wraps(verb)
         def run(**given: Any) -> R:  # noqa: ANN401 - typer has converted them by the signature below
-            arguments = []
-            for group in groups:
-                arguments.append(group(**{field.name: given[field.name] for field in fields(group)}))
-            return verb(*arguments)
+            return verb(*(group(**{field.name: given[field.name] for field in fields(group)}) for group in groups))
 
         parameters = [parameter for group in groups for parameter in _parameters(group)]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -86,9 +86,7 @@ def _options(release: ReleaseOptions, installing: InstallOptions) -> Settings:
     )
 
 
-def _install(
-    spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOptions, cluster: ClusterOptions
-) -> None:
+def _install(spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOptions, cluster: ClusterOptions) -> None:
     from llmdctl.cli.progress import progress
     from llmdctl.release import install
 
@@ -103,9 +101,7 @@ def _install(
     write_result(_result(spec, done), view.installed(done, spec))
 
 
-def _dry_run(
-    spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOptions, cluster: ClusterOptions
-) -> None:
+def _dry_run(spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOptions, cluster: ClusterOptions) -> None:
     from llmdctl import helm
     from llmdctl.release import dry_run
 

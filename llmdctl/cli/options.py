@@ -147,4 +147,6 @@ class ClusterOptions:
 class SandboxName:
     """Which sandbox."""
 
-    name: Annotated[str, typer.Option("--name", help="Name of the sandbox; several can stand side by side.")] = "default"
+    name: Annotated[str, typer.Option("--name", help="Name of the sandbox; several can stand side by side.")] = (
+        "default"
+    )

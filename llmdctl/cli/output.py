@@ -64,7 +64,7 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, markup=False, emoji=False, highlight=False, width=width, soft_wrap=False)
 
 
-def plain(value: object) -> Any:
+def plain(value: object) -> Any:  # noqa: ANN401 - any JSON value
     """`value` made of dicts, lists and scalars only; dataclass fields in their own order."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdctl.cli import composing, results
+from llmdctl.cli import composing, doors, results
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import OutputOptions, RecipeOptions, ReleaseOptions
 from llmdctl.cli.output import Format, say, session, use, write_result
@@ -74,7 +74,7 @@ def run(recipe: RecipeOptions, release: ReleaseOptions, rendering: RenderOptions
         recipe=spec.recipe,
         facets=spec.facets,
         evidence=spec.evidence,
-        helm=engine(rendered.engine),
+        helm=doors.engine(rendered.engine),
         files=tuple(files),
         objects=tuple(objects),
     )

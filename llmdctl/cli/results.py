@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from llmdctl.errors import Problem
 from llmdctl.model.release import ObjectChange, ObjectState, PodState
+
+if TYPE_CHECKING:
+    from llmdctl.sandbox.status import Definitions, NodeStatus, ProcessStatus, State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,3 +239,23 @@ class Prepared:
     """`sandbox prepare`."""
 
     programs: tuple[PreparedProgram, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxFault:
+    """One fault on purpose, and what it strikes; empty fields match everything."""
+
+    name: str
+    fault: str
+    namespace: str
+    pod: str
+    labels: Mapping[str, str]
+    node: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxFaults:
+    """`sandbox fault`."""
+
+    sandbox: str
+    faults: tuple[SandboxFault, ...]

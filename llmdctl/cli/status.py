@@ -34,7 +34,7 @@ def run(asked: StatusOptions, cluster: ClusterOptions, output: OutputOptions) ->
     use(output)
     if asked.name is None:
         found = release.releases(doors.open_cluster(cluster), None if asked.all_namespaces else asked.namespace)
-        listed = results.ReleaseList(releases=tuple(view.summary(facts) for facts in found))
+        listed = results.ReleaseList(releases=tuple(view.summary(revision) for revision in found))
         write_result(listed, view.listing(listed))
         return
     state = release.status(

@@ -96,7 +96,7 @@ def help_row() -> Row:
 def install_row(helm: str, folder: Path, kubeconfig: str) -> Row:
     """`llmdctl install` against `helm upgrade --install --wait` of the rendered folder, both from nothing to ready."""
     subprocess.run([LLMDCTL, "render", RECIPE, "--to", str(folder)], check=True, **QUIET)
-    reach = ["--kubeconfig", kubeconfig]
+    reach, values = ["--kubeconfig", kubeconfig], str(folder / "values.yaml")
 
     def ours() -> float:
         seconds = timed([LLMDCTL, "install", RECIPE, "-n", "bench-ours", *reach])
@@ -104,10 +104,9 @@ def install_row(helm: str, folder: Path, kubeconfig: str) -> Row:
         return seconds
 
     def yardstick() -> float:
-        name = ["-n", "bench-helm", *reach]
+        name, wait = ["-n", "bench-helm", *reach], ["--wait", "--timeout", "300s"]
         seconds = timed(
-            [helm, "upgrade", "--install", RECIPE, str(CHART), "-f", str(folder / "values.yaml"), "--create-namespace"]
-            + ["--wait", "--timeout", "300s", *name]
+            [helm, "upgrade", "--install", RECIPE, str(CHART), "-f", values, "--create-namespace", *wait, *name]
         )
         subprocess.run([helm, "uninstall", RECIPE, "--wait", *name], check=True, **QUIET)
         return seconds

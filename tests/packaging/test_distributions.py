@@ -59,7 +59,9 @@ def test_installed_elsewhere_it_renders_the_same(dist: Path, tmp_path: Path) -> 
     # The dependencies of this environment, without its own llmdctl: no index is asked.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     wheel = str(next(dist.glob("*.whl")))
-    subprocess.run([place / "bin" / "pip", "install", "--no-deps", "--no-index", wheel], check=True, capture_output=True)
+    subprocess.run(
+        [place / "bin" / "pip", "install", "--no-deps", "--no-index", wheel], check=True, capture_output=True
+    )
     elsewhere = render([str(place / "bin" / "llmdctl")], tmp_path)
     here = render([sys.executable, "-m", "llmdctl"], ROOT)
     assert elsewhere == here

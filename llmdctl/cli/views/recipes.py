@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmdctl.cli import results
 from llmdctl.cli.views.tables import table
@@ -14,22 +15,29 @@ from llmdctl.model.selection import AXES
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from llmdctl.model.recipe import Origin, PathFile
-    from llmdctl.recipe import Catalog
+    from llmdctl.model.recipe import Origin
+    from llmdctl.recipe import Catalog, WellLitPath
 
 WIDTH = 78  # of prose: readable at 80 columns
 
 
-def summary(catalog: Catalog, path: PathFile) -> results.RecipeSummary:
+def cell_counts(catalog: Catalog, path: str) -> dict[str, int]:
+    """Evidence level -> how many cells of evidence.yaml state it for this path."""
+    return dict(Counter(cell.evidence.level for cell in catalog.cells if path in cell.match.get("path", ())))
+
+
+def summary(catalog: Catalog, path: WellLitPath) -> results.RecipeSummary:
     """One line of the list, with the evidence of the default cell and of all stated cells."""
+    from llmdctl.recipe.evidence import evidence_of
+
     return results.RecipeSummary(
         name=path.name,
         title=path.title,
         goal=path.goal,
         defaults=dict(path.defaults),
-        evidence=catalog.evidence_of(path.name, path.defaults).level,
-        cells=catalog.evidence_counts(path.name),
-        file=str(path.file),
+        evidence=evidence_of(catalog.cells, {"path": path.name, **path.defaults}, path.defaults).level,
+        cells=cell_counts(catalog, path.name),
+        file=path.file,
     )
 
 
@@ -39,13 +47,20 @@ def listing(rows: Sequence[results.RecipeSummary]) -> Table:
     return table(
         columns,
         (
-            (row.name, row.defaults["model"], row.defaults["accelerator"], row.defaults["engine"], row.evidence, row.goal)
+            (
+                row.name,
+                row.defaults["model"],
+                row.defaults["accelerator"],
+                row.defaults["engine"],
+                row.evidence,
+                row.goal,
+            )
             for row in rows
         ),
     )
 
 
-def detail(catalog: Catalog, path: PathFile) -> results.Recipe:
+def detail(catalog: Catalog, path: WellLitPath) -> results.Recipe:
     """What `recipe show` answers."""
     return results.Recipe(
         name=path.name,
@@ -55,8 +70,8 @@ def detail(catalog: Catalog, path: PathFile) -> results.Recipe:
         avoid_when=tuple(path.avoid_when),
         roles=tuple(path.roles),
         defaults=dict(path.defaults),
-        facets={axis: catalog.offered(path.name, axis) for axis in AXES},
-        file=str(path.file),
+        facets={axis: path.offers.get(axis) or catalog.names(axis) for axis in AXES},
+        file=path.file,
     )
 
 
@@ -106,7 +121,7 @@ def explanation(values: Sequence[results.ExplainedValue]) -> str:
     return "\n".join(lines) if lines else "No value below that key."
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "null" if value is None else json.dumps(value, ensure_ascii=False)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from llmdctl.model.release import ObjectState, PodState, ReleaseSpec, ReleaseStatus
-    from llmdctl.release import DryRun, InstallResult, Inventory, ReleaseFacts
+    from llmdctl.release import DryRun, InstallResult, Inventory, Revision
 
 
 def release(state: ReleaseStatus) -> results.Release:
@@ -31,14 +31,14 @@ def release(state: ReleaseStatus) -> results.Release:
     )
 
 
-def summary(facts: ReleaseFacts) -> results.ReleaseSummary:
+def summary(revision: Revision) -> results.ReleaseSummary:
     """One release in a list."""
     return results.ReleaseSummary(
-        name=facts.name,
-        namespace=facts.namespace,
-        recipe=facts.recipe,
-        revision=facts.revision,
-        helm_status=facts.helm_status,
+        name=revision.name,
+        namespace=revision.namespace,
+        recipe=revision.recipe,
+        revision=revision.revision,
+        helm_status=revision.helm_status,
     )
 
 

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from llmdctl.cli.views.tables import table
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from collections.abc import Sequence
 
-    from llmdctl.cli.results import Sandbox
+    from rich.console import Group
+    from rich.table import Table
+
+    from llmdctl.cli.results import Sandbox, SandboxFault
 
 
 def page(sandbox: Sandbox) -> Group:
@@ -44,3 +47,21 @@ def page(sandbox: Sandbox) -> Group:
         Text(""),
         Text(f"export KUBECONFIG={sandbox.kubeconfig}"),
     )
+
+
+def faults(found: Sequence[SandboxFault]) -> Table | str:
+    """`sandbox fault`: what is, or was, set."""
+    if not found:
+        return "No fault."
+    rows = (
+        (
+            fault.name,
+            fault.fault,
+            fault.namespace,
+            fault.pod,
+            ",".join(f"{key}={value}" for key, value in fault.labels.items()),
+            fault.node,
+        )
+        for fault in found
+    )
+    return table(("fault", "kind", "namespace", "pod", "labels", "node"), rows)

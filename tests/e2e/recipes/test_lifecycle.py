@@ -8,8 +8,8 @@ from llmdctl.sandbox.api import Resource
 
 pytestmark = pytest.mark.e2e
 
-# Every kind that a release may leave behind in its namespace. Events and what Kubernetes puts into each namespace are no
-# traces of ours.
+# Every kind that a release may leave behind in its namespace. Events and what Kubernetes puts into each
+# namespace are no traces of ours.
 KINDS = (
     ("api/v1", "pods"),
     ("api/v1", "services"),
