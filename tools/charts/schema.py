@@ -7,6 +7,7 @@ cannot say stands in the comment above the key, as ``# @schema {...}``:
 
     {ref: env}                  a definition of tools/charts/definitions.yaml
     {mapOf: toleration}         a map of names to that definition; a null entry means absent
+    {mapOf: roleSpec, keys: [prefill, decode]}   the same with these names only
     {overrides: roleDefaults, keys: [prefill, decode]}
                                 a map with these keys; each value may hold any part of that sibling block
     {open: true}                keys of this mapping are not closed (a subchart validates them itself)
@@ -97,6 +98,9 @@ def _entry(entry: values.Entry, *, partial: bool) -> Schema:
         return {"$ref": f"#/definitions/{directives['ref']}"} | keywords
     if "mapOf" in directives:
         value = {"anyOf": [{"$ref": f"#/definitions/{directives['mapOf']}"}, {"type": "null"}]}
+        if "keys" in directives:
+            properties = dict.fromkeys(directives["keys"], value)
+            return {"type": ["object", "null"], "additionalProperties": False, "properties": properties} | keywords
         return {"type": ["object", "null"], "additionalProperties": value} | keywords
     inferred = _infer(entry, open_=bool(directives.get("open")), partial=partial)
     optional = not _is_required(entry)

@@ -3,7 +3,8 @@ Names of objects.
 
 llmd.fullname       .   (the root context)
                     The release name. Longer than 40 characters it is cut to 33 and six characters
-                    of its hash are put behind, so that two long names stay two names. 40 leaves
+                    of its hash are put behind, so that two long names stay two names; a dot, which
+                    Helm allows and a Service does not, becomes a dash in the same way. 40 leaves
                     room for the longest suffix a controller adds: a LeaderWorkerSet's StatefulSet
                     carries "<name>-<hash of 10>" in a label, so names must stay at 52 or fewer
                     (40 + "-aggregate" = 50).
@@ -16,8 +17,8 @@ llmd.clusterName    (dict "ctx" $ "component" "epp-metrics")
                     A name for a cluster-scoped object: holds the namespace, cut to 63 with a hash.
 */}}
 {{- define "llmd.fullname" -}}
-{{- if gt (len .Release.Name) 40 -}}
-{{ printf "%s-%s" (.Release.Name | trunc 33 | trimSuffix "-") (.Release.Name | sha256sum | trunc 6) }}
+{{- if or (gt (len .Release.Name) 40) (contains "." .Release.Name) -}}
+{{ printf "%s-%s" (.Release.Name | replace "." "-" | trunc 33 | trimSuffix "-") (.Release.Name | sha256sum | trunc 6) }}
 {{- else -}}
 {{ .Release.Name }}
 {{- end -}}

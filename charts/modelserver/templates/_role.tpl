@@ -15,7 +15,10 @@ modelserver.role   (dict "ctx" $ "role" "decode")
 {{- define "modelserver.role" -}}
 {{- $root := .ctx.Values -}}
 {{- $spec := mergeOverwrite (deepCopy $root.roleDefaults) (deepCopy ((get $root.roles .role) | default dict)) -}}
+{{- /* A null in a patch is an instruction, not an absence. */ -}}
+{{- $patches := deepCopy (pick $spec "podPatch" "containerPatch") -}}
 {{- include "llmd.prune" $spec -}}
+{{- $spec = merge $patches $spec -}}
 {{- $facts := get (include "llmd.roles" .ctx | fromJson) .role -}}
 {{- $split := $spec.parallelism -}}
 {{- $nodes := int $spec.nodes -}}

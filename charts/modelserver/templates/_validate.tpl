@@ -65,6 +65,10 @@ modelserver.validate   .   Stops with every contradiction in the values at once,
 {{- $problems = append $problems (dict "path" "sizing.model" "message" (printf "the sizes are those of %s, but global.llmd.model.id is %s; compose the values again for that model, or set every key of sizing" $values.sizing.model $id)) -}}
 {{- end -}}
 {{- $source := $values.model.source -}}
+{{- $cache := int64 $values.sizing.cacheBytes -}}
+{{- if and (eq $source "hf") (gt $cache 0) (lt $cache (int64 $values.sizing.weightBytes)) -}}
+{{- $problems = append $problems (dict "path" "sizing.cacheBytes" "message" (printf "%d bytes cannot hold the %d bytes of weights (sizing.weightBytes)" $cache (int64 $values.sizing.weightBytes))) -}}
+{{- end -}}
 {{- if and (eq $source "pvc") (not $values.model.pvc.claimName) -}}
 {{- $problems = append $problems (dict "path" "model.pvc.claimName" "message" "name the claim that holds the model (model.source is pvc)") -}}
 {{- end -}}
