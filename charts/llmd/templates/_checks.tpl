@@ -41,6 +41,15 @@ What follows from one part's values and the global block is checked by that part
 {{- $problems = append $problems (dict "path" "modelserver.engine.metricsPath" "message" (printf "is %s, but the endpoint picker reads %s; set scheduler.metricsPath to the same" $given $read)) -}}
 {{- end -}}
 {{- end -}}
+{{- if and $on.gateway $on.modelserver (eq (toString .Values.gateway.provider) "gke") .Values.gateway.gke.proxyOnlySubnets (not (dig "networkPolicy" "enabled" false .Values.modelserver)) -}}
+{{- $problems = append $problems (dict "path" "gateway.gke.proxyOnlySubnets" "message" "without modelserver.networkPolicy.enabled this would be the engines' only NetworkPolicy, and lock the endpoint picker out") -}}
+{{- end -}}
+{{- if and $on.monitoring $on.scheduler (not $llmd.namespaceOnly) .Values.scheduler.metricsAuth -}}
+{{- $scrape := dig "scheduler" dict .Values.monitoring | default dict -}}
+{{- if and (get $scrape "enabled") (eq (toString (get $scrape "token")) "none") -}}
+{{- $problems = append $problems (dict "path" "monitoring.scheduler.token" "message" "is none, but scheduler.metricsAuth asks for a token: every scrape of the endpoint picker would be refused") -}}
+{{- end -}}
+{{- end -}}
 {{- toJson $problems -}}
 {{- end -}}
 
@@ -48,9 +57,13 @@ What follows from one part's values and the global block is checked by that part
 {{- define "llmd-umbrella.warnings" -}}
 {{- $llmd := .Values.global.llmd -}}
 {{- $warnings := list -}}
-{{- $roles := include "llmd.roles" . | fromJson -}}
-{{- $autoscaled := list -}}
-{{- range $role, $spec := $roles -}}{{- if $spec.autoscaled -}}{{- $autoscaled = append $autoscaled $role -}}{{- end -}}{{- end -}}
+{{- if .Values.modelserver.enabled -}}
+{{- $source := .Subcharts.modelserver.Values.model -}}
+{{- $secret := $source.hf.tokenSecret -}}
+{{- if and (eq $source.source "hf") $secret.name -}}
+{{- $warnings = append $warnings (printf "Weights come from Hugging Face; a gated model needs the Secret %s with the key %s in this namespace." $secret.name $secret.key) -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.scheduler.enabled -}}
 {{- $scheduler := .Subcharts.scheduler -}}
 {{- if include "llmd-scheduler.leaderElection" $scheduler -}}
@@ -71,9 +84,6 @@ What follows from one part's values and the global block is checked by that part
 {{- $warnings = append $warnings "scheduler.networkPolicy is off: every pod of the cluster reaches the endpoint picker." -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.autoscaling.enabled (not $autoscaled) -}}
-{{- $warnings = append $warnings "autoscaling.enabled is true, but no role is: set global.llmd.roles.<role>.autoscaled." -}}
-{{- end -}}
 {{- if and .Values.autoscaling.enabled (not .Values.monitoring.enabled) -}}
 {{- $warnings = append $warnings "Autoscaling reads metrics from Prometheus, and monitoring.enabled is false: something else must scrape this release." -}}
 {{- end -}}
@@ -81,6 +91,9 @@ What follows from one part's values and the global block is checked by that part
 {{- $gateway := .Subcharts.gateway -}}
 {{- if and (not $gateway.Values.route.headers) (not $gateway.Values.route.hostnames) (not $gateway.Values.create) -}}
 {{- $warnings = append $warnings "The route takes every request of a Gateway that others may share; gateway.route.hostnames or .headers tell models apart." -}}
+{{- end -}}
+{{- if and (eq $gateway.Values.provider "gke") (not $gateway.Values.gke.proxyOnlySubnets) .Values.modelserver.enabled (dig "networkPolicy" "enabled" false .Values.modelserver) -}}
+{{- $warnings = append $warnings "Where NetworkPolicies are enforced, GKE's proxies reach no engine until gateway.gke.proxyOnlySubnets names their subnet." -}}
 {{- end -}}
 {{- if and (eq $gateway.Values.provider "istio") (not $gateway.Values.create) -}}
 {{- $warnings = append $warnings "The existing Gateway needs the label istio.io/enable-inference-extproc: \"true\"." -}}
