@@ -150,7 +150,6 @@ def _controller_manager(home: Home, ports: Ports) -> list[str]:
             "root-ca-file": home.pki / "ca.crt",
             "use-service-account-credentials": "true",
             "service-cluster-ip-range": SERVICE_RANGE,
-            "node-monitor-period": "1s",  # 5 s by default: how soon pods of a node that is not ready stop being Ready
             "controllers": "*,-node-ipam-controller",  # pods get their addresses from kwok
             "leader-elect": "false",
             "profiling": "false",

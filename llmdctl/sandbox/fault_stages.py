@@ -29,6 +29,15 @@ class FaultKind(Enum):
     NODE_NOT_READY = "node-not-ready"
 
 
+_NOT_DELETED: Object = {"jq": {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"}}
+_CRASHED_EVENT: Object = {
+    "event": {"type": "Warning", "reason": "BackOff", "message": "Back-off restarting failed container"}
+}
+_UNPULLED_EVENT: Object = {"event": {"type": "Warning", "reason": "Failed", "message": "Error: ImagePullBackOff"}}
+_NODE_EVENT: Object = {
+    "event": {"type": "Normal", "reason": "NodeNotReady", "message": "Simulated fault: the node is lost"}
+}
+
 # What kubelet says of a waiting container.
 _REASONS = {FaultKind.CRASH_LOOP: "CrashLoopBackOff", FaultKind.IMAGE_PULL: "ImagePullBackOff"}
 
@@ -49,20 +58,34 @@ class Fault:
     log: tuple[str, ...] = ()
 
 
-def stage(fault: Fault, log_file: str) -> Object:
-    """The Stage that brings the fault about. `log_file` is what the failing container has logged."""
-    steps = _node_steps() if fault.kind is FaultKind.NODE_NOT_READY else _pod_steps(fault, log_file)
+def stages(fault: Fault, log_file: str) -> list[Object]:
+    """The Stages that bring the fault about. `log_file` is what the failing container has logged.
+
+    A lost node takes two: the node, and its pods, which the node controller of a real cluster marks unready.
+    """
+    if fault.kind is not FaultKind.NODE_NOT_READY:
+        return [_stage(fault, fault.name, "Pod", _pod_selector(fault), _pod_steps(fault, log_file))]
+    ready = _is('.status.conditions[]? | select(.type == "Ready") | .status', "True")
+    node = {"matchExpressions": [_is(".metadata.name", fault.node), ready]}
+    pods = {"matchExpressions": [_is(".spec.nodeName", fault.node), _NOT_DELETED, ready]}
+    return [
+        _stage(fault, fault.name, "Node", node, [_NODE_EVENT, _status_patch("node-status")]),
+        _stage(fault, f"{fault.name}-pods", "Pod", pods, [_status_patch("unready-status")]),
+    ]
+
+
+def _stage(fault: Fault, name: str, kind: str, selector: Object, steps: list[Object]) -> Object:
     return {
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
         "kind": "Stage",
         "metadata": {
-            "name": fault.name,
-            "labels": {FAULT: fault.kind.value},
+            "name": name,
+            "labels": {FAULT: fault.name},
             "annotations": {_SPECIFICATION: json.dumps(asdict(fault) | {"kind": fault.kind.value})},
         },
         "spec": {
-            "resourceRef": {"apiGroup": "v1", "kind": "Node" if fault.node else "Pod"},
-            "selector": _selector(fault),
+            "resourceRef": {"apiGroup": "v1", "kind": kind},
+            "selector": selector,
             "weight": _WEIGHT,
             "steps": steps,
         },
@@ -79,21 +102,17 @@ def struck(fault: Fault, item: Object) -> bool:
     """Whether the object (a Pod or a Node) shows the fault."""
     status = item.get("status", {})
     if fault.kind is FaultKind.NODE_NOT_READY:
-        return any(condition["type"] == "Ready" and condition["status"] != "True" for condition in status["conditions"])
+        return any(found["type"] == "Ready" and found["status"] != "True" for found in status.get("conditions", []))
     waiting = (state.get("state", {}).get("waiting", {}) for state in status.get("containerStatuses", []))
     return any(state.get("reason") == _REASONS[fault.kind] for state in waiting)
 
 
-def _selector(fault: Fault) -> Object:
-    if fault.kind is FaultKind.NODE_NOT_READY:
-        ready = '.status.conditions[]? | select(.type == "Ready") | .status'
-        return {"matchExpressions": [_is(".metadata.name", fault.node), _is(ready, "True")]}
+def _pod_selector(fault: Fault) -> Object:
     shown = f'[.status.containerStatuses[]?.state.waiting.reason] | any(. == "{_REASONS[fault.kind]}")'
     wanted = [_is(".metadata.namespace", fault.namespace)] if fault.namespace else []
     wanted += [_is(".metadata.name", fault.pod)] if fault.pod else []
-    gone = {"jq": {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"}}
     labels = {"matchLabels": dict(fault.labels)} if fault.labels else {}
-    return {"matchExpressions": [*wanted, gone, _is(shown, "false")], **labels}
+    return {"matchExpressions": [*wanted, _NOT_DELETED, _is(shown, "false")], **labels}
 
 
 def _is(key: str, value: str) -> Object:
@@ -102,27 +121,18 @@ def _is(key: str, value: str) -> Object:
 
 def _pod_steps(fault: Fault, log_file: str) -> list[Object]:
     crash = fault.kind is FaultKind.CRASH_LOOP
-    event = (
-        {"type": "Warning", "reason": "BackOff", "message": "Back-off restarting failed container"}
-        if crash
-        else {"type": "Warning", "reason": "Failed", "message": "Error: ImagePullBackOff"}
-    )
-    template = _template(
-        "pod-status",
-        phase="Running" if crash else "Pending",
-        container=json.dumps(fault.container),
-        state=_template(fault.kind.value),
-    )
-    patch = {"subresource": "status", "root": "status", "type": "strategic", "template": template}
+    phase = "Running" if crash else "Pending"
+    state = _template(fault.kind.value)
+    patch = _status_patch("pod-status", phase=phase, container=json.dumps(fault.container), state=state)
+    if not crash:
+        return [_UNPULLED_EVENT, patch]
     own_log = _template("pod-logs", fault=json.dumps(fault.name), file=json.dumps(log_file))
-    logs = [{"apply": {"template": own_log}}]
-    return [{"event": event}, *(logs if crash else []), {"patch": patch}]
+    return [_CRASHED_EVENT, {"apply": {"template": own_log}}, patch]
 
 
-def _node_steps() -> list[Object]:
-    patch = {"subresource": "status", "root": "status", "type": "strategic", "template": _template("node-status")}
-    event = {"type": "Warning", "reason": "NodeNotReady", "message": "Simulated fault: the node is not ready"}
-    return [{"event": event}, {"patch": patch}]
+def _status_patch(name: str, **values: str) -> Object:
+    template = _template(name, **values)
+    return {"patch": {"subresource": "status", "root": "status", "type": "strategic", "template": template}}
 
 
 def _template(name: str, **values: str) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from llmdctl.errors import UsageError
 from llmdctl.sandbox import furnish, plane, record
 from llmdctl.sandbox.api import Api, Object, Resource
-from llmdctl.sandbox.fault_stages import FAULT, Fault, FaultKind, of_stage, stage, struck
+from llmdctl.sandbox.fault_stages import FAULT, Fault, FaultKind, of_stage, stages, struck
 from llmdctl.sandbox.home import Home, home
 
 _PODS = Resource(path="api/v1", plural="pods")
@@ -54,7 +54,8 @@ def fault(
         )
         log_file = place.config / f"{made.name}.log"
         furnish.write_log(log_file, made.log)
-        api.create(furnish.STAGES.url(), stage(made, str(log_file)))
+        for item in stages(made, str(log_file)):
+            api.create(furnish.STAGES.url(), item)
         _until(api, made, shown=True)
     return made
 
@@ -79,8 +80,8 @@ def clear_faults(name: str, fault_name: str | None = None) -> tuple[Fault, ...]:
             have = ", ".join(item.name for item in present) or "none"
             raise UsageError(f"sandbox '{name}' has no fault '{fault_name}'", remedy=f"It has: {have}.")
         for item in chosen:
-            api.delete(furnish.STAGES.url(item.name))
-            _delete_logs(api, item)
+            _delete(api, furnish.STAGES, item)
+            _delete(api, _LOGS, item)
             _until(api, item, shown=False)
             (place.config / f"{item.name}.log").unlink(missing_ok=True)
     return chosen
@@ -107,8 +108,8 @@ def _running(name: str) -> tuple[Home, record.Record]:
 
 
 def _present(api: Api) -> tuple[Fault, ...]:
-    items = api.items(f"{furnish.STAGES.url()}?labelSelector={quote(FAULT, safe='')}")
-    return tuple(sorted((of_stage(item) for item in items), key=lambda item: item.name))
+    found = (of_stage(item) for item in api.items(f"{furnish.STAGES.url()}?labelSelector={quote(FAULT, safe='')}"))
+    return tuple({item.name: item for item in sorted(found, key=lambda item: item.name)}.values())
 
 
 def _free_name(api: Api, kind: FaultKind) -> str:
@@ -117,28 +118,25 @@ def _free_name(api: Api, kind: FaultKind) -> str:
 
 
 def _targets(api: Api, item: Fault) -> list[Object]:
-    """The objects that the fault concerns now: its node, or the placed pods it matches."""
+    """The objects that the fault concerns now: the placed pods it matches, or its node with the pods on it."""
     if item.kind is FaultKind.NODE_NOT_READY:
-        return [api.get(furnish.NODES.url(item.node))]
+        on_node = f"{_PODS.url()}?fieldSelector=spec.nodeName%3D{item.node}"
+        return [api.get(furnish.NODES.url(item.node)), *filter(_lives, api.items(on_node))]
     selector = quote(",".join(f"{key}={value}" for key, value in item.labels.items()), safe="")
     pods = api.items(f"{_PODS.url(namespace=item.namespace or None)}?labelSelector={selector}")
-    return [
-        pod
-        for pod in pods
-        if item.pod in ("", pod["metadata"]["name"])
-        and pod["spec"].get("nodeName")
-        and "deletionTimestamp" not in pod["metadata"]
-        and pod["status"].get("phase") in ("Pending", "Running")
-    ]
+    return [pod for pod in filter(_lives, pods) if item.pod in ("", pod["metadata"]["name"])]
+
+
+def _lives(pod: Object) -> bool:
+    """Whether the pod was placed, and neither has ended nor is being deleted."""
+    placed = bool(pod["spec"].get("nodeName")) and "deletionTimestamp" not in pod["metadata"]
+    return placed and pod["status"].get("phase") in ("Pending", "Running")
 
 
 def _until(api: Api, item: Fault, *, shown: bool) -> None:
     """Touch what the fault concerns, so that kwok looks at it, until all of it shows the fault (or no longer does)."""
     what = f"{item.name} {'taking effect' if shown else 'ending'}"
     _touch_until(api, what, lambda: [target for target in _targets(api, item) if struck(item, target) != shown])
-    if item.node and not shown:  # its pods were marked unready by the node controller, and nobody else marks them back
-        on_node = f"{_PODS.url()}?fieldSelector=spec.nodeName%3D{item.node},status.phase%3DRunning"
-        _touch_until(api, what, lambda: [pod for pod in api.items(on_node) if not furnish.is_ready(pod)])
 
 
 def _touch_until(api: Api, what: str, remaining: Callable[[], list[Object]]) -> None:
@@ -164,6 +162,7 @@ def _touch(api: Api, target: Object) -> None:
     api.merge(kind.url(metadata["name"], namespace=metadata.get("namespace")), patch)
 
 
-def _delete_logs(api: Api, item: Fault) -> None:
-    for logs in api.items(f"{_LOGS.url()}?labelSelector={quote(f'{FAULT}={item.name}', safe='')}"):
-        api.delete(_LOGS.url(logs["metadata"]["name"], namespace=logs["metadata"]["namespace"]))
+def _delete(api: Api, kind: Resource, item: Fault) -> None:
+    """Delete all objects of a kind that belong to the fault."""
+    for found in api.items(f"{kind.url()}?labelSelector={quote(f'{FAULT}={item.name}', safe='')}"):
+        api.delete(kind.url(found["metadata"]["name"], namespace=found["metadata"].get("namespace")))

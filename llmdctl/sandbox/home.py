@@ -13,6 +13,7 @@ from pathlib import Path
 
 from llmdctl.errors import UsageError
 
+_REMOVALS = 5  # the last thread of a killed process may still write a file
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
@@ -73,7 +74,10 @@ class Home:
 
     def remove(self) -> None:
         """Delete every file, and the folders above as far as they were made for sandboxes alone and are empty."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        for _ in range(_REMOVALS):
+            shutil.rmtree(self.path, ignore_errors=True)
+            if not self.path.exists():
+                break
         with contextlib.suppress(OSError):
             self.path.parent.rmdir()
 

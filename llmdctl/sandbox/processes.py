@@ -100,21 +100,30 @@ def end(home: Path, recorded: Iterable[Process]) -> int:
     They are killed, not asked: their state is thrown away with them, and a graceful end of the API server waits for
     open watches. Raises TimeoutError when a process stays.
     """
-    pids = {process.pid for process in recorded if process.alive} | set(belonging_to(home))
+    known = tuple(recorded)
+    pids = {process.pid for process in known if process.alive} | set(belonging_to(home))
     deadline_s = time.monotonic() + _GONE_LIMIT_S
     remaining = pids
     while remaining:
         for pid in remaining:
             with contextlib.suppress(psutil.Error):
                 psutil.Process(pid).kill()
-        for pid in remaining:
-            with contextlib.suppress(ChildProcessError):  # ours to reap only if this very command started it
-                os.waitpid(pid, os.WNOHANG)
         if time.monotonic() > deadline_s:
             raise TimeoutError(f"processes {sorted(remaining)} do not end")
         time.sleep(0.02)
         remaining = {pid for pid in remaining if _running(pid)} | set(belonging_to(home))
+    _reap(pids | {process.pid for process in known})
     return len(pids)
+
+
+def _reap(pids: Iterable[int]) -> None:
+    """Collect those that this very command had started; others are not ours to collect.
+
+    All have been killed, so this waits only for their last threads to end.
+    """
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
 
 
 def _running(pid: int) -> bool:
