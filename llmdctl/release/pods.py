@@ -140,7 +140,7 @@ def state_of(pod: KubernetesObject, *, now_s: float) -> PodState:
         reason, ready = "being deleted", False
     return PodState(
         name=str(metadata.get("name", "")),
-        role=str(labels.get(ROLE_LABEL) or labels.get(_COMPONENT_LABEL) or ""),
+        role=str(labels.get(_COMPONENT_LABEL) or labels.get(ROLE_LABEL) or ""),
         node=(pod.get("spec") or {}).get("nodeName"),
         phase=str(status.get("phase", "Pending")),
         ready=ready,
