@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -68,3 +69,13 @@ def leaves(value: object, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
 
 def as_list(value: object) -> list[Any]:
     return list(value) if isinstance(value, list) else [value]
+
+
+UNITS = {"": 1.0, "m": 1e-3, "Mi": 2.0**20, "Gi": 2.0**30}
+
+
+def quantity(text: str) -> float:
+    """A Kubernetes quantity in the few units that occur here."""
+    match = re.fullmatch(r"(\d+)(m|Mi|Gi)?", text)
+    assert match, text
+    return int(match[1]) * UNITS[match[2] or ""]

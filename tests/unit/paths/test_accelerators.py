@@ -10,7 +10,6 @@ import pytest
 from tests.unit.paths import data
 
 ACCELERATORS = data.facets("accelerator")
-UNITS = {"": 1, "m": 1e-3, "Mi": 2**20, "Gi": 2**30}
 # MiB of one accelerator and its name, as NVML and AMD's driver report them.
 KNOWN = {
     "b200": (183359, "NVIDIA-B200"),
@@ -19,12 +18,6 @@ KNOWN = {
     "l4": (23034, "NVIDIA-L4"),
     "mi300x": (196592, "AMD_Instinct_MI300X_OAM"),
 }
-
-
-def quantity(text: str) -> float:
-    match = re.fullmatch(r"(\d+)(m|Mi|Gi)?", text)
-    assert match, text
-    return int(match[1]) * UNITS[match[2] or ""]
 
 
 @pytest.fixture(params=sorted(ACCELERATORS))
@@ -89,7 +82,7 @@ def test_a_node_offers_no_more_than_it_has(facet: dict[str, Any]) -> None:
     assert set(capacity) == set(allocatable)
     assert {"cpu", "memory", "ephemeral-storage", "pods"} <= set(capacity)
     for name in capacity:
-        assert quantity(allocatable[name]) <= quantity(capacity[name]), name
+        assert data.quantity(allocatable[name]) <= data.quantity(capacity[name]), name
 
 
 def test_labels_are_text_and_say_where_they_are_from(facet: dict[str, Any]) -> None:

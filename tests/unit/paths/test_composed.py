@@ -14,7 +14,16 @@ from llmdctl.errors import RecipeError
 from llmdctl.model.recipe import Recipe
 from llmdctl.model.selection import AXES, Overrides, Selection
 from llmdctl.recipe import Catalog, compose
+from llmdctl.recipe.reader import read
+from llmdctl.recipe.schema import load, problems_of
 from tests.unit.paths import data
+
+
+def test_every_file_follows_its_schema() -> None:
+    assert catalog().problems() == ()
+    for name in ("evidence", "versions"):
+        document = read(assets.paths() / f"{name}.yaml")
+        assert problems_of(document, load(assets.schemas() / f"{name}.schema.json")) == []
 
 
 @cache
@@ -174,6 +183,20 @@ def test_a_cell_with_evidence_composes_and_claims_no_more_than_it_shows(cell: di
     assert cell["link"].startswith("https://")
     assert cell["reason"].endswith(".")
     assert bool(cell["differences"]) == (cell["level"] == "derived")
+
+
+@pytest.mark.parametrize("cell", data.cells(), ids=lambda cell: " ".join(map(str, cell["match"].values())))
+def test_each_pod_of_a_cell_with_evidence_fits_on_one_node(cell: dict[str, Any]) -> None:
+    chosen = {axis: name for axis, name in cell["match"].items() if axis != "path"}
+    recipe = compose(catalog(), Selection(path=cell["match"]["path"], **chosen), Overrides())
+    node = data.facets("accelerator")[recipe.facets["accelerator"]]["node"]["allocatable"]
+    for role in recipe.roles:
+        resources = recipe.values["modelserver"]["roles"][role.name]["resources"]
+        for name, amount in resources["requests"].items():
+            assert data.quantity(amount) <= data.quantity(node[name]), f"{role.name}: {name}"
+        assert data.quantity(resources["requests"]["memory"]) <= data.quantity(resources["limits"]["memory"])
+        # /dev/shm counts as memory of the pod: 2 GiB and 8 GiB for each accelerator, by the chart's own rule.
+        assert (2 + 8 * role.tensor) * 2**30 < data.quantity(resources["limits"]["memory"])
 
 
 def test_the_default_cell_of_every_path_has_evidence() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from llmdctl import assets
 from tests.unit.paths import data
 
 IMAGES = [
@@ -57,6 +58,25 @@ def test_a_prerequisite_says_what_it_brings_and_how_to_get_it(name: str) -> None
             assert "charts" not in entry
         case other:
             pytest.fail(f"unknown kind {other}")
+
+
+CHART_IMAGES = [
+    ("modelserver", ("roleDefaults", "image"), ("vllm", "nvidia")),
+    ("modelserver", ("routingSidecar", "image"), ("sidecar", "default")),
+    ("scheduler", ("image",), ("epp", "default")),
+    ("scheduler", ("proxy", "image"), ("envoy", "default")),
+]
+
+
+@pytest.mark.parametrize(("chart", "key", "name"), CHART_IMAGES, ids=lambda value: "-".join(value) if value else "")
+def test_charts_default_to_the_images_of_the_set(chart: str, key: tuple[str, ...], name: tuple[str, str]) -> None:
+    stated = data.read(assets.charts() / chart / "values.yaml")
+    for step in key:
+        stated = stated[step]
+    wanted = data.versions()["images"][name[0]][name[1]]
+    assert {part: stated[part] for part in ("registry", "repository", "tag")} == {
+        part: wanted[part] for part in ("registry", "repository", "tag")
+    }
 
 
 def test_every_gateway_has_its_inference_pool_api() -> None:
