@@ -25,7 +25,7 @@ class SyntaxProblem(Exception):
 
 @dataclass(slots=True)
 class Node:
-    """A node of the graph; aliases share it. `children` are nodes: of a mapping, keys and values in turn."""
+    """A node of the graph. `children` are nodes: of a mapping, keys and values in turn."""
 
     line: int  # 1-based
     column: int  # 1-based
@@ -34,6 +34,12 @@ class Node:
     plain: bool = False  # a scalar without quotes and without tag
     children: list[Node] | None = None
     mapping: bool = False
+    target: Node | None = None  # of an alias: the node that has the anchor
+
+    @property
+    def real(self) -> Node:
+        """The node itself, or the one that an alias stands for."""
+        return self.target or self
 
 
 def compose(data: bytes) -> Node | None:
@@ -96,7 +102,7 @@ def _node(event: yaml.Event, anchors: dict[str, Node]) -> Node:
     if isinstance(event, yaml.AliasEvent):
         if event.anchor not in anchors:
             raise SyntaxProblem(f"no anchor is called '&{event.anchor}'.", line=line)
-        return anchors[event.anchor]
+        return Node(line, column, None, target=anchors[event.anchor])
     if isinstance(event, yaml.ScalarEvent):
         node = Node(line, column, event.tag, text=event.value, plain=event.implicit[0])
     else:

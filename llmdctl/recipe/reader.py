@@ -107,6 +107,7 @@ class _Reading:
         return _Stop()
 
     def _value(self, node: Node, path: Place) -> tuple[Any, Mark]:
+        node = node.real
         self.values += 1
         if self.values > MAX_VALUES:
             raise self._stop(node, f"the file holds more than {MAX_VALUES:,} values once its aliases are filled in.")
@@ -166,6 +167,7 @@ class _Reading:
         return values, Mark(node.line, node.column, marks)
 
     def _key(self, node: Node, path: Place) -> str | None:
+        node = node.real
         if node.children is not None:
             self._fail(node, "a key cannot be a list or a mapping.", path)
             return None
@@ -182,7 +184,7 @@ class _Reading:
         """`<<`: as in go-yaml 2, it overrides what was written above it; of a list, the first mapping wins."""
         sources = [node] if node.children is None or node.mapping else list(reversed(node.children))
         for source in sources:
-            if not source.mapping:
+            if not source.real.mapping:
                 self._fail(source, "'<<' wants a mapping, or a list of mappings.", path)
                 return
             value, mark = self._value(source, path)

@@ -36,7 +36,6 @@ _FLOAT_PATTERN: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?
 _DOT_FLOAT_PATTERN: Final = re.compile(r"\.[0-9]+(_[0-9]+)*([eE][-+]?[0-9]+(_[0-9]+)*)?")
 _INT_PATTERN: Final = re.compile(r"([-+]?)(0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0[bB][01]+|[1-9][0-9]*|0)")
 _ODD_BINARY_PATTERN: Final = re.compile(r"0b([-+]?[01]+)|-0b([01]+)")
-_DATE_PATTERN: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
 _INT64: Final = (-(2**63), 2**63 - 1)
 _UINT64_MAX: Final = 2**64 - 1
 
@@ -59,9 +58,9 @@ def resolve(text: str, tag: str | None) -> Scalar:
     found, value = _plain(text)
     if tag is None or tag == found:
         return value
-    if tag == _TIME and _DATE_PATTERN.fullmatch(text):
-        return text
-    if tag == _FLOAT and found == _INT and isinstance(value, int):
+    if tag == _TIME:
+        raise ScalarError("the tag !!timestamp has no use: Helm reads dates as text, so leave it out")
+    if tag == _FLOAT and found == _INT and isinstance(value, int) and value <= _INT64[1]:
         return float(value)
     raise ScalarError(f"'{text}' is no {tag.removeprefix(_PREFIX)}")
 
