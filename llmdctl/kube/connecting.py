@@ -78,12 +78,13 @@ def _unusable(file: str, context: str | None, said: str) -> UnreachableError:
 
 
 def _contexts(file: str) -> list[str]:
+    from kubernetes.config import ConfigException
     from kubernetes.config.kube_config import KubeConfigMerger
 
     try:
         merged: Any = KubeConfigMerger(file).config  # type: ignore[no-untyped-call]
         return [entry["name"] for entry in merged.value["contexts"]]
-    except (KeyError, TypeError, AttributeError):
+    except (ConfigException, KeyError, TypeError, AttributeError):
         return []
 
 

@@ -105,7 +105,7 @@ class Transport:
         )
         try:
             response = self._client.call_api(*request, _request_timeout=self._timeout_s)
-            body: bytes | None = response.read()  # type: ignore[no-untyped-call]  # inside, since the body comes only now
+            read: bytes | None = response.read()  # type: ignore[no-untyped-call]  # inside, since the body comes only now
         except (HTTPError, OSError) as cause:
             raise UnreachableError(
                 f"no answer from {self.server}: {_reason(cause)}",
@@ -116,7 +116,7 @@ class Transport:
                 f"no trusted connection to {self.server}: {cause.reason}",
                 remedy="The kubeconfig's certificate authority does not fit this server, or a proxy is between.",
             ) from cause
-        return Answer(status=response.status, body=body or b"", headers=dict(response.headers))
+        return Answer(status=response.status, body=read or b"", headers=dict(response.headers))
 
 
 def _pause_s(headers: Mapping[str, str], attempt: int) -> float:
@@ -129,14 +129,14 @@ def _pause_s(headers: Mapping[str, str], attempt: int) -> float:
 
 def _reason(error: BaseException) -> str:
     """The innermost cause in words, without object addresses."""
-    from urllib3.exceptions import MaxRetryError, NameResolutionError
+    from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
     from urllib3.exceptions import TimeoutError as Timeout
 
     if isinstance(error, MaxRetryError) and error.reason is not None:
         return _reason(error.reason)
     if isinstance(error, NameResolutionError):
         return "its name cannot be resolved"
-    if isinstance(error, Timeout):
+    if isinstance(error, Timeout) and not isinstance(error, NewConnectionError):  # a subclass, for history's sake
         return "it timed out"
     text = str(error)
     return text.rsplit(": ", 1)[-1] if ": " in text else text or type(error).__name__
