@@ -26,7 +26,9 @@ modelserver.role   (dict "ctx" $ "role" "decode")
 {{- $sidecar := eq (include "llmd.enginePort" .) "engine" -}}
 {{- $endpoints := int $root.global.llmd.dataParallelLocal -}}
 {{- $drain := int $spec.drainSeconds -}}
-{{- $preStop := or $root.engine.drainsItself (ne (toString $root.engine.flags.drain) "") | ternary (min 15 (div $drain 4)) (max 5 (sub $drain 10)) -}}
+{{- /* A command line of the user's own does not get the drain flag. */ -}}
+{{- $drains := or $root.engine.drainsItself (and $root.engine.flags.drain (not $spec.command)) -}}
+{{- $preStop := $drains | empty | not | ternary (min 15 (div $drain 4)) (max 5 (sub $drain 10)) -}}
 {{- toJson (dict
       "role" .role
       "workload" $facts.workload
