@@ -115,6 +115,7 @@ REFUSED = [
     ("optimized-baseline", {"accelerator": "cpu"}, "llama-3.1-8b", True),
     ("optimized-baseline", {"accelerator": "cpu", "engine": "sglang", "model": "llama-3.1-8b"}, "SGLang", False),
     ("optimized-baseline", {"accelerator": "cpu", "model": "gpt-oss-120b"}, "MXFP4", False),
+    ("optimized-baseline", {"accelerator": "l4", "engine": "sglang", "model": "gpt-oss-120b"}, "MXFP4", False),
     ("optimized-baseline", {"gateway": "gke"}, "--platform gke", False),
     ("optimized-baseline", {"autoscaler": "keda-queue"}, "--metrics prometheus-operator", True),
     ("optimized-baseline", {"accelerator": "mi300x", "platform": "eks"}, "MI300X", False),
