@@ -93,9 +93,13 @@ llmd.pdb                 (dict "ctx" $ "component" "epp" "pdb" .Values.podDisrup
 {{- end -}}
 
 {{- define "llmd.patch" -}}
-{{- $out := mergeOverwrite (deepCopy .object) (deepCopy (.patch | default dict)) -}}
+{{- if .patch -}}
+{{- $out := mergeOverwrite (deepCopy .object) (deepCopy .patch) -}}
 {{- include "llmd.prune" $out -}}
 {{- toJson $out -}}
+{{- else -}}
+{{- toJson .object -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "llmd.parse" -}}
