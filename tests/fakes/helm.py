@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tests.fakes.cluster import FakeCluster
 from llmdctl.errors import ConflictError, HelmError
 from llmdctl.helm import Change, Engine, Rendered
 from llmdctl.kube import key_of
 from llmdctl.model.release import ObjectKey, ReleaseSpec
 from llmdctl.release.manifests import to_manifests
 from llmdctl.release.ownership import as_of_release, is_of_release
+from tests.fakes.cluster import FakeCluster
 
 Chart = Callable[[str, Mapping[str, Any]], Sequence[dict[str, Any]]]
 
@@ -146,6 +146,6 @@ class FakeHelm:
 
 def _key_in(obj: Mapping[str, Any], namespace: str) -> ObjectKey:
     key = key_of(obj)
-    if key.kind in {"ClusterRole", "Namespace"}:
+    if key.kind in {"ClusterRole", "CustomResourceDefinition", "Namespace"}:
         return key
     return ObjectKey(api_version=key.api_version, kind=key.kind, namespace=key.namespace or namespace, name=key.name)

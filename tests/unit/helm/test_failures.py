@@ -148,7 +148,8 @@ def test_long_words_are_cut():
 
 
 def test_a_template_error_names_the_chart_and_drops_advice_for_another_tool():
-    said = "Error: parse error at (small/templates/a.yaml:3): function nope not defined\n\nUse --debug flag to render out invalid YAML\n"
+    broken = "parse error at (small/templates/a.yaml:3): function nope not defined"
+    said = f"Error: {broken}\n\nUse --debug flag to render out invalid YAML\n"
     error = translate_render(said, chart="small")
     assert type(error) is HelmError
     assert (
