@@ -58,7 +58,7 @@ filters:
 pickers: {max-score: max-score-picker, random: random-picker, weighted-random: weighted-random-picker}
 fairness: {global-strict: global-strict-fairness-policy, round-robin: round-robin-fairness-policy}
 ordering: {fcfs: fcfs-ordering-policy, edf: edf-ordering-policy, slo-deadline: slo-deadline-ordering-policy}
-flags: [cert-path, disable-endpoint-subset-filter, enable-cert-reload, enable-grpc-stream-metrics, enable-pprof, grpc-max-recv-msg-size, grpc-max-send-msg-size, metrics-staleness-threshold, refresh-metrics-interval, refresh-prometheus-metrics-interval, tracing, v, zap-devel, zap-encoder, zap-log-level, zap-stacktrace-level, zap-time-encoding]
+flags: [disable-endpoint-subset-filter, enable-grpc-stream-metrics, enable-pprof, grpc-max-recv-msg-size, grpc-max-send-msg-size, health-checking, metrics-staleness-threshold, refresh-metrics-interval, refresh-prometheus-metrics-interval, tracing, v, zap-devel, zap-encoder, zap-log-level, zap-stacktrace-level, zap-time-encoding]
 {{- end -}}
 
 {{- define "llmd-scheduler.dialect.0.7" -}}
@@ -91,5 +91,5 @@ filters:
 pickers: {max-score: max-score-picker, random: random-picker, weighted-random: weighted-random-picker}
 fairness: {global-strict: global-strict-fairness-policy, round-robin: round-robin-fairness-policy}
 ordering: {fcfs: fcfs-ordering-policy, edf: edf-ordering-policy}
-flags: [cert-path, disable-endpoint-subset-filter, enable-cert-reload, enable-pprof, metrics-staleness-threshold, refresh-metrics-interval, refresh-prometheus-metrics-interval, tracing, v, zap-devel, zap-encoder, zap-log-level, zap-stacktrace-level, zap-time-encoding]
+flags: [disable-endpoint-subset-filter, enable-pprof, health-checking, metrics-staleness-threshold, refresh-metrics-interval, refresh-prometheus-metrics-interval, tracing, v, zap-devel, zap-encoder, zap-log-level, zap-stacktrace-level, zap-time-encoding]
 {{- end -}}

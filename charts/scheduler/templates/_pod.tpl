@@ -21,8 +21,14 @@ llmd-scheduler.flags .   JSON list of the EPP's arguments
       "grpc-health-port" "global.llmd.ports.grpcHealth"
       "metrics-port" "global.llmd.ports.eppMetrics"
       "secure-serving" "secureServing"
+      "cert-path" "certificateSecret"
+      "enable-cert-reload" "certificateSecret"
+      "model-server-metrics-path" "metricsPath"
       "metrics-endpoint-auth" "metricsAuth"
       "ha-enable-leader-election" "leaderElection" -}}
+{{- if .Values.certificateSecret -}}
+{{- $computed = merge $computed (dict "cert-path" "/etc/epp-certificate" "enable-cert-reload" true) -}}
+{{- end -}}
 {{- $problems := list -}}
 {{- range $name, $value := .Values.flags -}}
 {{- $path := printf "flags.%s" $name -}}
@@ -32,7 +38,7 @@ llmd-scheduler.flags .   JSON list of the EPP's arguments
 {{- else if hasKey $computed $name -}}
 {{- $problems = append $problems (dict "path" $path "message" "computed by the chart") -}}
 {{- else if not (has $name $dialect.flags) -}}
-{{- $problems = append $problems (dict "path" $path "message" (printf "EPP %s does not start with this flag; available: %s" (include "llmd-scheduler.eppVersion" $) (join ", " $dialect.flags))) -}}
+{{- $problems = append $problems (dict "path" $path "message" (printf "EPP %s has no such flag to set here; available: %s" (include "llmd-scheduler.eppVersion" $) (join ", " $dialect.flags))) -}}
 {{- else -}}
 {{- $_ := set $computed $name $value -}}
 {{- end -}}
@@ -95,6 +101,9 @@ securityContext:
 volumeMounts:
   - {name: config, mountPath: /etc/epp, readOnly: true}
   - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
+  {{- if .Values.certificateSecret }}
+  - {name: certificate, mountPath: /etc/epp-certificate, readOnly: true}
+  {{- end }}
 {{- end -}}
 
 {{- define "llmd-scheduler.proxyContainer" -}}
@@ -193,6 +202,11 @@ spec:
     - name: proxy-config
       configMap:
         name: {{ include "llmd.componentName" (dict "ctx" . "component" "proxy") }}
+    {{- end }}
+    {{- with .Values.certificateSecret }}
+    - name: certificate
+      secret:
+        secretName: {{ . }}
     {{- end }}
     # What Kubernetes mounts into every container of a pod, for the one container that talks to the API server.
     - name: token

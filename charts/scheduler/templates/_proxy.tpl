@@ -40,7 +40,6 @@ static_resources:
                 stream_idle_timeout: {{ $idle }}
                 request_timeout: 0s
                 request_headers_timeout: 30s
-                drain_timeout: 5s
                 {{- if $proxy.accessLog }}
                 access_log:
                   - name: envoy.access_loggers.stdout
@@ -209,7 +208,7 @@ static_resources:
           explicit_http_config:
             http2_protocol_options: {}
       {{- if .Values.secureServing }}
-      # The certificate is made by the EPP at each start and belongs to no authority; the connection stays inside the pod.
+      # Not verified: usually the EPP makes the certificate for itself at each start, and the connection stays inside the pod.
       transport_socket:
         name: envoy.transport_sockets.tls
         typed_config:
