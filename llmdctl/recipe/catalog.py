@@ -20,6 +20,7 @@ from llmdctl.recipe.evidence import Cell, cells_from
 from llmdctl.recipe.facet import Facet, Malformed, WellLitPath, facet_from, path_from
 from llmdctl.recipe.names import choices, nearest
 from llmdctl.recipe.reader import read
+from llmdctl.recipe.references import dangling
 from llmdctl.recipe.versions import Versions, versions_from
 
 FOLDERS: Final = {axis: axis.replace("_", "-") + ("" if axis == "metrics" else "s") for axis in AXES}
@@ -72,6 +73,8 @@ class Catalog:
         catalog = cls(entries=entries, versions=versions, cells=cells)
         for key in own:
             problems += catalog._mistakes(key)
+        for document in single["evidence"]:
+            problems += dangling(document, catalog.names)
         if problems:
             raise RecipeError("The catalogue of paths and facets has mistakes.", problems=tuple(problems))
         return catalog
@@ -135,7 +138,7 @@ class Catalog:
             document = read(entry.file, shown_as=entry.shown)
         except RecipeError as wrong:
             return list(wrong.problems)
-        found = _invalid(document, entry)
+        found = _invalid(document, entry) or list(dangling(document, self.names))
         if not found:
             try:
                 self._parsed[key] = _typed(document, entry)

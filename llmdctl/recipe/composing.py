@@ -41,9 +41,11 @@ def compose(catalog: Catalog, selection: Selection, overrides: Overrides = NO_OV
     values = evaluation.result()
     problems += evaluation.problems
     _raise(problems, cell, "its expressions")
-    where = partial(locate, layers)
-    roles = roles_from(values, evaluation.role_value, where, problems)
     facts = {axis: facet.facts for axis, facet in cell.facets.items()}
+    no_numbers: list[Problem] = []
+    roles = roles_from(values, evaluation.role_value, partial(locate, layers), no_numbers)
+    problems += _schema_problems(values, overlaid, layers)
+    problems += no_numbers
     problems += _value_problems(values, overlaid, roles, facts, layers)
     _raise(problems, cell, "its values")
     return Recipe(
@@ -57,7 +59,7 @@ def compose(catalog: Catalog, selection: Selection, overrides: Overrides = NO_OV
         layers=layers,
         evidence=_evidence(catalog, cell, overlaid, forced),
         prerequisites=catalog.versions.prerequisites(_prerequisites(cell, values, roles)),
-        warnings=tuple(_warnings(cell, blocks, forced)),
+        warnings=tuple(_warnings(cell, blocks, forced, values)),
         forced=bool(forced),
         overridden=overlaid.keys,
     )
@@ -71,9 +73,12 @@ def _overlaid(cell: Cell, blocks: Sequence[Block], overrides: Overrides) -> Over
 
 
 def _raise(problems: list[Problem], cell: Cell, what: str) -> None:
+    """Raises RecipeError with the problems, one for each place, by file and line."""
     if problems:
-        count = "a mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
-        raise RecipeError(f"The recipe '{cell.path.name}' has {count} in {what}.", problems=tuple(problems))
+        places = {(problem.file, problem.line, problem.path): problem for problem in reversed(problems)}  # first wins
+        shown = sorted(places.values(), key=lambda one: (one.file or "", one.line or 0, one.path or ""))
+        count = "a mistake" if len(shown) == 1 else f"{len(shown)} mistakes"
+        raise RecipeError(f"The recipe '{cell.path.name}' has {count} in {what}.", problems=tuple(shown))
 
 
 def _layer(block: Block) -> Layer:
@@ -116,6 +121,22 @@ def _fitting_tensor(facts: Mapping[str, Mapping[str, Any]]) -> int:
     return fit.tensor
 
 
+def _schema_problems(values: Mapping[str, Any], overlaid: Overlaid, layers: tuple[Layer, ...]) -> Iterator[Problem]:
+    """What the charts' schemas refuse of the user's settings; shipped values were checked before they were shipped."""
+    if overlaid.layers:
+        from llmdctl.recipe.chart_schema import mistakes
+
+        yield from mistakes(values, overlaid.keys, partial(locate, layers))
+
+
+def _is_own_model(values: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
+    """Whether the facet's model is served; else its numbers belong to another one."""
+    found: Any = values
+    for step in ("global", "llmd", "model", "id"):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found in (None, "", model.get("id"))
+
+
 def _value_problems(
     values: Mapping[str, Any],
     overlaid: Overlaid,
@@ -125,19 +146,14 @@ def _value_problems(
 ) -> Iterator[Problem]:
     where = partial(locate, layers)
     yield from strangers(overlaid.layers, roles)
-    if overlaid.layers:
-        from llmdctl.recipe.chart_schema import mistakes
-
-        yield from mistakes(values, overlaid.keys, where)
     yield from unmet(facts, values, where)
     model = facts["model"]
-    stated = values.get("global", {}).get("llmd", {}).get("model", {}).get("id")
-    own_model = stated in (None, "", model.get("id"))  # else the facet's numbers belong to another model
+    heads = (model.get("config") or {}).get("num_attention_heads", 0) if _is_own_model(values, model) else 0
     for role in roles:
         yield from role_problems(
             role,
             where,
-            attention_heads=(model.get("config") or {}).get("num_attention_heads", 0) if own_model else 0,
+            attention_heads=heads,
             accelerators_per_node=facts["accelerator"].get("count_per_node") or 0,
             model=str(model.get("id")),
             accelerator=str(facts["accelerator"].get("resource")),
@@ -157,8 +173,14 @@ def _evidence(catalog: Catalog, cell: Cell, overlaid: Overlaid, forced: list[str
     return Evidence(level=level, link=found.link, reason=reason, differences=differences)
 
 
-def _warnings(cell: Cell, blocks: Sequence[Block], forced: list[str]) -> Iterator[str]:
+def _warnings(cell: Cell, blocks: Sequence[Block], forced: list[str], values: Mapping[str, Any]) -> Iterator[str]:
     yield from forced
+    model = cell.facets["model"]
+    if not _is_own_model(values, model.facts):
+        yield (
+            f"The model is not that of the facet {model.name}: memory, disk and startup time are not worked out for it."
+            " A model facet of your own, given with --paths, would do that."
+        )
     for block in blocks:
         if block.warning:
             yield block.warning

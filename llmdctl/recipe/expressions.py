@@ -152,13 +152,13 @@ def _by_jinja(source: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401  an
     try:
         result = _compiled(source)(names)
         if isinstance(result, Undefined):
-            result._fail_with_undefined_error()
+            str(result)  # raises, as every use does
     except _Unset as wrong:
         raise _unknown(wrong.name, names) from None
     except ExpressionError:
         raise
     except TemplateSyntaxError as wrong:
-        raise ExpressionError(f"'{source}' is no valid expression: {wrong.message}.") from wrong
+        raise ExpressionError(f"'{source}' is no valid expression: {(wrong.message or '').rstrip('.')}.") from wrong
     except (TemplateRuntimeError, SecurityError, TypeError, ValueError, ArithmeticError) as wrong:
         raise ExpressionError(f"'{source}' cannot be evaluated: {wrong}.") from wrong
     return result
@@ -174,15 +174,22 @@ def _compiled(source: str) -> Callable[..., Any]:
 def _environment() -> Any:  # noqa: ANN401  a jinja2.Environment, imported late
     from jinja2 import StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
+    from jinja2.utils import missing
 
     class Missing(StrictUndefined):
         """Fails in every use, with the nearest name."""
 
-        def _fail_with_undefined_error(self, *_args: object, **_keywords: object) -> Any:  # noqa: ANN401
-            # Jinja marks a name at the front by an object of its own in place of the container.
-            if type(self._undefined_obj).__name__ == "MissingType":
-                raise _Unset(self._undefined_name or "")
-            look_up(self._undefined_obj, self._undefined_name)
+        def __init__(self, hint: str | None = None, obj: Any = missing, name: str | None = None, **_: object) -> None:  # noqa: ANN401
+            super().__init__(hint=hint, obj=obj, name=name, exc=lambda _message: _absent(obj, name or ""))  # type: ignore[arg-type]
+
+    def _absent(container: object, name: str) -> Exception:
+        if container is missing:
+            return _Unset(name)
+        try:
+            look_up(container, name)
+        except ExpressionError as wrong:
+            return wrong
+        return _Unset(name)
 
     class Keys(SandboxedEnvironment):
         """Reads keys only, and divides whole numbers without leaving whole numbers."""

@@ -127,6 +127,8 @@ def _message(error: ValidationError) -> tuple[str, str | None]:
         case "type":
             types = [wanted] if isinstance(wanted, str) else wanted
             text = f"{shown} is not {' or '.join(_ARTICLES.get(name, name) for name in types)}."
+            if "string" in types and isinstance(value, bool | int | float):
+                text = f"{text[:-1]}; put it in quotes."
         case "enum":
             options = [str(option) for option in wanted if option is not None]
             text, suggestion = f"{shown} is not one of {', '.join(options)}.", nearest(str(value), options)

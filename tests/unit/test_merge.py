@@ -140,7 +140,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.sampled_from(["", "a=", "a.b=", "a[0]=", "a[0].b=", "a.b[1]="]), st.lists(pieces, max_size=8))
 def test_set_like_helm(head: str, tail: list[str]) -> None:
     helm = pytest.importorskip("helm_python")
@@ -152,7 +152,7 @@ def test_set_like_helm(head: str, tail: list[str]) -> None:
     assert mine == helm.parse_set_string(argument)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b", "a.b", "a[0]", "b[1].c", "a.c"]), st.text("xy0,{}=.", max_size=4)))
 )

@@ -74,7 +74,7 @@ def test_words_as_keys(word: str) -> None:
 characters = st.text(alphabet="0123456789_+-.eExXoObB:~yYnN aAfF", min_size=1, max_size=8)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(characters)
 @example("0b_1")
 def test_any_scalar_of_suspicious_characters(text: str) -> None:
@@ -106,7 +106,7 @@ def flow(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.lists(st.recursive(scalars, flow, max_leaves=6), min_size=1, max_size=4))
 def test_any_document(values: list[str]) -> None:
     text = "".join(f"k{index}: {value}\n" for index, value in enumerate(values))
@@ -115,7 +115,7 @@ def test_any_document(values: list[str]) -> None:
         assert mine == oracle(text)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.text(alphabet="ab:-[]{},&*!|>'\"#% \n0.~<?", max_size=40))
 def test_any_text(text: str) -> None:
     mine = ours(text)
