@@ -58,7 +58,7 @@ class Catalog:
         entries: dict[tuple[str, str], _Entry] = {}
         single: dict[str, list[Document]] = {"versions": [], "evidence": []}
         own: list[tuple[str, str]] = []
-        for root in roots:
+        for root in {root.resolve(): root for root in roots}.values():
             shipped = root.resolve() == assets.paths().resolve()
             for entry in _entries(root, problems):
                 key = (entry.kind, entry.name)

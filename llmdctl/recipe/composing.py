@@ -9,6 +9,7 @@ from typing import Any
 from llmdctl.errors import Problem, RecipeError
 from llmdctl.model.recipe import Evidence, Layer, Recipe, RoleSpec, locate
 from llmdctl.model.selection import Overrides, Selection
+from llmdctl.recipe.capacity import too_tight
 from llmdctl.recipe.catalog import Catalog
 from llmdctl.recipe.evaluation import Evaluation, Lazy
 from llmdctl.recipe.evidence import evidence_of
@@ -59,7 +60,7 @@ def compose(catalog: Catalog, selection: Selection, overrides: Overrides = NO_OV
         layers=layers,
         evidence=_evidence(catalog, cell, overlaid, forced),
         prerequisites=catalog.versions.prerequisites(_prerequisites(cell, values, roles)),
-        warnings=tuple(_warnings(cell, blocks, forced, values)),
+        warnings=tuple(_warnings(cell, blocks, forced, values, roles)),
         forced=bool(forced),
         overridden=overlaid.keys,
     )
@@ -173,20 +174,24 @@ def _evidence(catalog: Catalog, cell: Cell, overlaid: Overlaid, forced: list[str
     return Evidence(level=level, link=found.link, reason=reason, differences=differences)
 
 
-def _warnings(cell: Cell, blocks: Sequence[Block], forced: list[str], values: Mapping[str, Any]) -> Iterator[str]:
+def _warnings(
+    cell: Cell, blocks: Sequence[Block], forced: list[str], values: Mapping[str, Any], roles: tuple[RoleSpec, ...]
+) -> Iterator[str]:
     yield from forced
-    model = cell.facets["model"]
-    if not _is_own_model(values, model.facts):
+    facts = {axis: facet.facts for axis, facet in cell.facets.items()}
+    if _is_own_model(values, facts["model"]):
+        yield from too_tight(roles, facts, values)
+    else:
         yield (
-            f"The model is not that of the facet {model.name}: memory, disk and startup time are not worked out for it."
-            " A model facet of your own, given with --paths, would do that."
+            f"The model is not that of the facet {cell.facets['model'].name}: memory, disk and startup time are not"
+            " worked out for it. A model facet of your own, given with --paths, would do that."
         )
     for block in blocks:
         if block.warning:
             yield block.warning
-    for facet in cell.facets.values():
-        if facet.facts.get("warning"):
-            yield " ".join(str(facet.facts["warning"]).split())
+    for found in facts.values():
+        if found.get("warning"):
+            yield " ".join(str(found["warning"]).split())
 
 
 def _prerequisites(cell: Cell, values: Mapping[str, Any], roles: tuple[RoleSpec, ...]) -> Iterator[str]:

@@ -316,3 +316,50 @@ def test_a_model_of_the_users_own_is_not_measured_by_the_facet(catalog) -> None:
 def test_warnings_of_conditions_and_facts(catalog) -> None:
     when = "when:\n  - match: {path: plain}\n    warning: >-\n      Take\n      care.\n"
     assert compose(catalog(engine(when)), PLAIN).warnings == ("Take care.",)
+
+
+TIGHT = """\
+kind: model
+name: tight
+title: A model of 70 GB
+facts:
+  id: org/tight
+  config: {num_hidden_layers: 64, hidden_size: 5120, num_attention_heads: 64, num_key_value_heads: 8, head_dim: 128,
+    vocab_size: 151936}
+  weight_bytes: 65524246528
+  max_model_len: 40960
+  gated: false
+  licence: MIT
+values: {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("sets", "warned"),
+    [
+        ((), True),  # TP1 on 80 GB: 18 thousand tokens fit, the context is 41 thousand
+        (("modelserver.roles.aggregate.parallelism.tensor=2",), False),
+        (("modelserver.roles.aggregate.parallelism.pipeline=2",), False),
+        (("modelserver.roles.aggregate.maxModelLen=16384",), False),
+    ],
+)
+def test_too_little_memory_is_warned_of(catalog, sets: tuple[str, ...], warned: bool) -> None:
+    loaded = catalog({"facets/models/tight.yaml": TIGHT})
+    recipe = compose(loaded, Selection(path="plain", model="tight"), Overrides(sets=sets))
+    texts = [warning for warning in recipe.warnings if "one sequence of" in warning]
+    assert bool(texts) is warned
+    if warned:
+        assert texts[0].startswith(
+            "aggregate: on each of its 1 GPUs 4.5 GiB remain for the KV cache,"
+            " and one sequence of 40960 tokens takes 10.0 GiB."
+        )
+
+
+@pytest.mark.parametrize(("share", "warned"), [("1.0", False), (None, True)])
+def test_the_engines_share_of_memory_counts(catalog, tmp_path, share: str | None, warned: bool) -> None:
+    loaded = catalog({"facets/models/tight.yaml": TIGHT})
+    file = tmp_path / "mine.yaml"
+    arguments = f"{{gpu-memory-utilization: {share}}}" if share else "{}"
+    file.write_text(f"modelserver: {{roles: {{aggregate: {{args: {arguments}, maxModelLen: 32768}}}}}}\n")
+    recipe = compose(loaded, Selection(path="plain", model="tight"), Overrides(files=(file,)))
+    assert any("one sequence of" in warning for warning in recipe.warnings) is warned

@@ -1,0 +1,48 @@
+"""Whether a role's GPUs hold the model: a warning, because the user may know better of another engine or precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from llmdctl.memory import ModelFacts, kv_budget, kv_bytes_per_sequence, usable_bytes
+from llmdctl.memory.fit import DEFAULT_UTILISATION
+from llmdctl.model.recipe import RoleSpec
+
+_GIB: Final = 2**30
+_SHARES: Final = ("gpu-memory-utilization", "mem-fraction-static")
+"""Flags of vLLM and SGLang that say how much of a GPU's memory the engine may take."""
+
+
+def too_tight(
+    roles: tuple[RoleSpec, ...], facts: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]
+) -> Iterator[str]:
+    """A sentence for each role whose KV cache could not hold one sequence of the longest context."""
+    memory_mib = facts["accelerator"].get("memory_mib") or 0
+    if not memory_mib or not facts["model"].get("weight_bytes"):
+        return
+    model, usable = ModelFacts.from_facts(facts["model"]), usable_bytes(memory_mib)
+    for role in roles:
+        share = _share(role.name, facts, values)
+        tokens = role.max_model_len or model.max_model_len
+        # A pipeline splits the layers, so weights and KV cache shrink alike; each stage profiles on its own.
+        split = role.tensor * role.pipeline
+        budget = kv_budget(model, usable=usable, tensor=split, utilisation=share)
+        needed = kv_bytes_per_sequence(model, tokens, tensor=role.tensor) // role.pipeline
+        if budget.kv < needed:
+            yield (
+                f"{role.name}: on each of its {split} GPUs {max(0, budget.kv) / _GIB:.1f} GiB remain for the KV cache,"
+                f" and one sequence of {tokens} tokens takes {needed / _GIB:.1f} GiB. Raise tensor parallelism or lower"
+                " maxModelLen, or the engine may not start."
+            )
+
+
+def _share(role: str, facts: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> float:
+    server = values.get("modelserver") or {}
+    for holder in ((server.get("roles") or {}).get(role) or {}, server.get("roleDefaults") or {}):
+        arguments = holder.get("args") or {}
+        for flag in _SHARES:
+            stated = arguments.get(flag)
+            if isinstance(stated, int | float) and not isinstance(stated, bool) and 0 < stated <= 1:
+                return float(stated)
+    return float(facts["engine"].get("memory_utilization") or DEFAULT_UTILISATION)
