@@ -22,7 +22,7 @@ class Pinned:
     version: str
     on_path: str | None  # file name looked for on PATH; None: never taken from there
     accepts: str  # versions of it that are good enough
-    version_args: tuple[str, ...]
+    version_args: tuple[str, ...]  # how to ask its version; empty: it cannot tell
     stamps: tuple[tuple[str, str], ...] = ()  # Go variables set at link time; a plain build does not know its version
 
     @property
@@ -96,9 +96,9 @@ _PROGRAMS = (
         module="github.com/helm-unittest/helm-unittest",
         package="github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
         version="1.1.2",
-        on_path="untt",
+        on_path=None,  # it cannot tell its version, so one found by chance may be any
         accepts=">=1.1 <2",
-        version_args=("version",),
+        version_args=(),
         stamps=(("github.com/helm-unittest/helm-unittest/internal/build.version", "1.1.2"),),
     ),
     _kubernetes("kube-apiserver"),

@@ -1,23 +1,25 @@
-"""Official release downloads, taken only where a checksum is pinned here.
+"""Official release archives, taken only where their checksum is known for certain and pinned here.
 
-A program without a line in `_DOWNLOADS` is built instead; `tools/README.md` says which those are and why.
+The checksums come from each project's own release notes, not from the download host. A program without one is built
+instead; `tools/README.md` says which.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
+import http.client
 import platform
+import shutil
 import sys
 import tarfile
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from llmdctl.programs.cache import Entry, cache_root, content_key
 from llmdctl.programs.catalog import Pinned
-from llmdctl.programs.golang import executable_in
 from llmdctl.programs.origin import Reporter
 
 # Every blocking step of the transfer, the connection first: a machine without a way out must not wait for it.
@@ -32,61 +34,100 @@ class FetchFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Download:
-    """One official archive or program. `digest` is `sha256:…` or `sha512:…`."""
+    """One official .tar.gz. `digest` is `sha256:…` or `sha512:…`; `members` maps file names to paths inside."""
 
     url: str
     digest: str
-    member: str | None  # path inside the .tar.gz; None when the file is the program itself
+    members: Mapping[str, str]
 
 
-_DOWNLOADS: dict[tuple[str, str], Download] = {}
+def _helm3(target: str, sha256: str) -> Download:
+    """https://github.com/helm/helm/releases/tag/v3.22.0"""
+    url = f"https://get.helm.sh/helm-v3.22.0-{target}.tar.gz"
+    return Download(url=url, digest=f"sha256:{sha256}", members={"helm": f"{target}/helm"})
+
+
+def _kubernetes(target: str, sha512: str) -> Download:
+    """https://github.com/kubernetes/kubernetes/blob/v1.34.5/CHANGELOG/CHANGELOG-1.34.md#downloads-for-v1344"""
+    names = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    return Download(
+        url=f"https://dl.k8s.io/v1.34.4/kubernetes-server-{target}.tar.gz",
+        digest=f"sha512:{sha512}",
+        members={name: f"kubernetes/server/bin/{name}" for name in names},
+    )
+
+
+# (folder under tools/, platform) -> archive
+DOWNLOADS: dict[tuple[str, str], Download] = {
+    ("helm3", "linux-amd64"): _helm3("linux-amd64", "1e4ab49e429626cf6c6958d914248b78c9730803c2751b87627e171dc800e7bb"),
+    ("helm3", "linux-arm64"): _helm3("linux-arm64", "f14e804dfee240f55525b667488fe9adca349e63e00c9af634c0beb1421ac310"),
+    ("helm3", "darwin-amd64"): _helm3(
+        "darwin-amd64", "bd1d09f316558dda23698527859600936fed1371021ce0f2272d66b2fdcfa69c"
+    ),
+    ("helm3", "darwin-arm64"): _helm3(
+        "darwin-arm64", "4c9982a6cdeb458b60258df66b55398ca5b19293f6877faffe2909ad6f23dfe0"
+    ),
+    ("kubernetes", "linux-amd64"): _kubernetes(
+        "linux-amd64",
+        "65c75e81e3ea488f6d42b493cad64d7577ddfa1e5372037a1c841ac069039997"
+        "d359b5b2f2d44e7665bf04c48ed0065cf9d4c9801b1e63bb6a1b099ef00d4863",
+    ),
+    ("kubernetes", "linux-arm64"): _kubernetes(
+        "linux-arm64",
+        "a1fad7060ed67b5634f32f3256a295179dd887dab5c82b8550c2eb62c69df34c"
+        "fbb311c8f93e7608d558eba32b9e2ddc23976db39e512fd747cc6bf9b4c1765f",
+    ),
+}
+
+
+def pinned_download(program: Pinned) -> Download | None:
+    """The archive with this program for this machine, or None where none is pinned."""
+    machine = platform.machine()
+    return DOWNLOADS.get((program.family, f"{sys.platform}-{_ARCHITECTURES.get(machine, machine)}"))
 
 
 def entry(program: Pinned) -> Entry | None:
-    """The cache entry of this program's download for this machine, or None where none is pinned."""
-    chosen = _DOWNLOADS.get((f"{program.family}/{program.package.rsplit('/', 1)[-1]}", _platform()))
+    """The cache entry of that archive's programs; one for all programs of a family."""
+    chosen = pinned_download(program)
     if chosen is None:
         return None
-    label = f"{executable_in(Path(), program)}-{program.version}"
-    return Entry(root=cache_root(), label=label, key=content_key([chosen.url, chosen.digest]))
+    key = content_key([chosen.url, chosen.digest, *chosen.members.values()])
+    return Entry(root=cache_root(), label=f"{program.family}-release-{program.version}", key=key)
 
 
-def fetch(program: Pinned, folder: Path, report: Reporter) -> None:
-    """Download, check and unpack the program into `folder`. Raises FetchFailed."""
-    chosen = _DOWNLOADS[(f"{program.family}/{program.package.rsplit('/', 1)[-1]}", _platform())]
-    report(f"{program.name} {program.version}: downloading {chosen.url}")
-    place(chosen, _read(chosen.url), executable_in(folder, program))
+def fetch(chosen: Download, folder: Path, report: Reporter) -> None:
+    """Download, check and unpack an archive's programs into `folder`. Raises FetchFailed."""
+    report(f"downloading {chosen.url}")
+    archive = folder / "archive.partial"
+    _transfer(chosen.url, archive)
+    unpack(chosen, archive, folder)
+    archive.unlink()
 
 
-def place(chosen: Download, data: bytes, target: Path) -> None:
-    """Check `data` against the pinned digest and write the program to `target`. Raises FetchFailed."""
+def unpack(chosen: Download, archive: Path, folder: Path) -> None:
+    """Check `archive` against the pinned digest, then write its programs into `folder`. Raises FetchFailed."""
     algorithm, _, expected = chosen.digest.partition(":")
-    found = hashlib.new(algorithm, data).hexdigest()
+    with archive.open("rb") as file:
+        found = hashlib.file_digest(file, algorithm).hexdigest()
     if found != expected:
         raise FetchFailed(f"{chosen.url} has {algorithm} {found}, pinned is {expected}")
-    target.write_bytes(data if chosen.member is None else _member(data, chosen.member))
-    target.chmod(0o755)
-
-
-def _read(url: str) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=_STEP_LIMIT_S) as answer:  # the address is a constant of this file
-            return b"".join(iter(lambda: answer.read(_CHUNK_BYTES), b""))
-    except (urllib.error.URLError, OSError) as error:
+        with tarfile.open(archive, mode="r:gz") as content:
+            for name, member in chosen.members.items():
+                source = content.extractfile(member)
+                if source is None:
+                    raise FetchFailed(f"{chosen.url}: {member} is no file")
+                with source, (folder / name).open("wb") as target:
+                    shutil.copyfileobj(source, target, _CHUNK_BYTES)
+                (folder / name).chmod(0o755)
+    except (tarfile.TarError, KeyError, EOFError) as error:
+        raise FetchFailed(f"{chosen.url} cannot be unpacked: {error}") from error
+
+
+def _transfer(url: str, target: Path) -> None:
+    try:
+        # The address is a constant of this file.
+        with urllib.request.urlopen(url, timeout=_STEP_LIMIT_S) as answer, target.open("wb") as file:
+            shutil.copyfileobj(answer, file, _CHUNK_BYTES)
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise FetchFailed(str(getattr(error, "reason", error))) from error
-
-
-def _member(data: bytes, member: str) -> bytes:
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as archive:
-            content = archive.extractfile(member)
-            if content is not None:
-                return content.read()
-    except (tarfile.TarError, KeyError) as error:
-        raise FetchFailed(f"the archive holds no {member}") from error
-    raise FetchFailed(f"the archive's {member} is no file")
-
-
-def _platform() -> str:
-    machine = platform.machine()
-    return f"{sys.platform}/{_ARCHITECTURES.get(machine, machine)}"

@@ -30,5 +30,5 @@ class Program:
 
     name: str
     path: Path
-    version: str  # without a leading `v`, such as `4.3.1`
+    version: str  # without a leading `v`, such as `4.3.1`; `unknown` for one that was given by path and cannot tell
     origin: Origin

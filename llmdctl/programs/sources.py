@@ -41,6 +41,8 @@ def _from_variable(program: Pinned) -> Path | None:
 def _explicit(program: Pinned, path: Path, *, given_by: str) -> Program:
     if not path.is_file() or not os.access(path, os.X_OK):
         raise ProgramError(f"{program.name}: {given_by} says {path}, which is not a program")
+    if not program.version_args:
+        return Program(name=program.name, path=path.absolute(), version="unknown", origin=Origin.EXPLICIT)
     version = read_version(program, path)
     if version is None or not fits(version, program.accepts):
         said = "a version that cannot be read" if version is None else f"version {version}"
@@ -88,11 +90,11 @@ def _cached(program: Pinned) -> Program | None:
 
 
 def _downloaded(program: Pinned, report: Reporter) -> Program | None:
-    entry = download.entry(program)
-    if entry is None or os.environ.get("LLMDCTL_TOOLS") == "build":
+    entry, chosen = download.entry(program), download.pinned_download(program)
+    if entry is None or chosen is None or os.environ.get("LLMDCTL_TOOLS") == "build":
         return None
     try:
-        entry.fill(lambda folder: download.fetch(program, folder, report), report)
+        entry.fill(lambda folder: download.fetch(chosen, folder, report), report)
     except download.FetchFailed as failure:
         report(f"{program.name} {program.version}: download failed ({failure}); building it instead")
         return None

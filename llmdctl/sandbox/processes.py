@@ -112,18 +112,16 @@ def end(home: Path, recorded: Iterable[Process]) -> int:
             raise TimeoutError(f"processes {sorted(remaining)} do not end")
         time.sleep(0.02)
         remaining = {pid for pid in remaining if _running(pid)} | set(belonging_to(home))
-    _reap(pids | {process.pid for process in known})
+    _reap(pids, 0)  # killed, so this waits for their last threads only
+    _reap({process.pid for process in known}, os.WNOHANG)
     return len(pids)
 
 
-def _reap(pids: Iterable[int]) -> None:
-    """Collect those that this very command had started; others are not ours to collect.
-
-    All have been killed, so this waits only for their last threads to end.
-    """
+def _reap(pids: Iterable[int], options: int) -> None:
+    """Collect those that this very command had started; others are not ours to collect."""
     for pid in pids:
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
+            os.waitpid(pid, options)
 
 
 def _running(pid: int) -> bool:

@@ -1,0 +1,66 @@
+"""The catalogue and the files under tools/ say the same."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from llmdctl import assets
+from llmdctl.errors import ProgramError
+from llmdctl.programs.catalog import CATALOG, pinned
+from llmdctl.programs.crds import CRD_MODULES, module_version
+from llmdctl.programs.download import DOWNLOADS
+from llmdctl.programs.versions import fits, parse
+
+
+@pytest.mark.parametrize("program", CATALOG.values(), ids=lambda program: program.name)
+def test_the_version_is_the_one_in_go_mod(program):
+    text = (assets.tools() / program.family / "go.mod").read_text()
+    assert re.search(rf"^(?:require)?\s*{re.escape(program.module)} v{re.escape(program.version)}$", text, re.MULTILINE)
+    imported = (assets.tools() / program.family / "tools.go").read_text()
+    assert f'_ "{program.package}"' in imported
+
+
+@pytest.mark.parametrize("program", CATALOG.values(), ids=lambda program: program.name)
+def test_our_own_version_fits_and_is_stamped(program):
+    version = parse(program.version)
+    assert version is not None
+    assert fits(version, program.accepts)
+    stamps = dict(program.stamps)
+    for name, value in stamps.items():
+        if name.lower().endswith("version"):
+            assert value.removeprefix("v") == program.version, name
+
+
+def test_kubernetes_is_pinned_once():
+    text = (assets.tools() / "kubernetes" / "go.mod").read_text()
+    replaced = set(re.findall(r"^\tk8s.io/\S+ => k8s.io/\S+ (v\S+)$", text, re.MULTILINE))
+    minor = pinned("kube-apiserver").version.split(".", 1)[1]
+    assert replaced == {f"v0.{minor}"}
+    assert dict(pinned("helm3").stamps)["helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor"] == minor.split(".")[0]
+
+
+@pytest.mark.parametrize("name", ["lws", "kwok"])
+def test_a_program_and_its_manifests_are_of_one_version(name):
+    assert module_version(CRD_MODULES[name].module) == pinned(name).version
+
+
+@pytest.mark.parametrize("source", CRD_MODULES.values(), ids=lambda source: source.name)
+def test_every_crd_module_has_its_checksum(source):
+    sums = (assets.tools() / "crds" / "go.sum").read_text()
+    assert f"{source.module} v{module_version(source.module)} h1:" in sums
+
+
+@pytest.mark.parametrize(("key", "download"), DOWNLOADS.items(), ids=lambda value: str(value)[:40])
+def test_a_download_is_of_the_pinned_version_and_has_a_whole_checksum(key, download):
+    programs = [program for program in CATALOG.values() if program.family == key[0]]
+    assert all(f"v{program.version}" in download.url for program in programs)
+    algorithm, _, digest = download.digest.partition(":")
+    assert len(bytes.fromhex(digest)) == {"sha256": 32, "sha512": 64}[algorithm]
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(ProgramError) as caught:
+        pinned("kube-api-server")
+    assert caught.value.remedy == "Did you mean 'kube-apiserver'?"

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llmdctl.sandbox import components
+from llmdctl.sandbox.components import COMPONENTS, USERS, Ports, command
+from llmdctl.sandbox.home import Home
+
+HOME = Home(name="x", path=Path("/state/x"))
+PORTS = Ports(
+    api_server=1, etcd=2, etcd_peer=3, controller_manager=4, scheduler=5, kwok=6, lws_webhook=7, lws_health=8
+)  # fmt: skip
+
+
+def text(component):
+    return " ".join(command(component, program="/bin/p", home=HOME, ports=PORTS))
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_no_component_listens_elsewhere(component):
+    assert "0.0.0.0" not in text(component)
+    for flag in ("--bind-address=", "--advertise-address="):
+        assert text(component).count(flag) == text(component).count(flag + "127.0.0.1")
+
+
+def test_the_controller_of_groups_listens_on_loopback_only():
+    configuration = json.loads(components.lws_configuration(HOME, PORTS))
+    assert configuration["webhook"]["host"] == "127.0.0.1"
+    assert configuration["health"]["healthProbeBindAddress"] == "127.0.0.1:8"
+    assert configuration["metrics"]["bindAddress"] == "0"
+
+
+def test_every_state_file_lies_in_the_folder():
+    for component in COMPONENTS:
+        for word in text(component).split()[1:]:
+            path = word.partition("=")[2]
+            assert not path.startswith("/") or path.startswith("/state/x"), word
+
+
+def test_authorization_is_that_of_a_real_cluster():
+    assert "--authorization-mode=Node,RBAC" in text(components.API_SERVER)
+
+
+def test_the_control_plane_is_left_out_of_the_audit_log():
+    rules = json.loads(components.audit_policy())["rules"]
+    assert {user for user, _ in USERS.values()} <= set(rules[0]["users"])
+    assert rules[-1] == {"level": "Metadata"}

@@ -1,0 +1,75 @@
+"""Which process is ours: pid and start time, or the mark in its environment."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+import pytest
+
+from llmdctl.sandbox.processes import Process, belonging_to, end, same_process, start
+
+
+@pytest.fixture
+def home(tmp_path):
+    folder = tmp_path / "home"
+    folder.mkdir()
+    yield folder
+    end(folder, ())
+
+
+def run(home, *words):
+    return start("sleeper", words or ("/bin/sleep", "600"), home=home, log=home / "log", version="1")
+
+
+def test_a_process_is_itself_only_with_its_start_time(home):
+    process = run(home)
+    assert process.alive
+    assert same_process(process.pid, process.started_s)
+    assert not same_process(process.pid, process.started_s - 60), "another process of that pid"
+    assert belonging_to(home) == [process.pid]
+
+
+def test_it_has_a_session_of_its_own_and_nothing_of_our_environment(home, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", "/somewhere")
+    process = run(home)
+    assert os.getsid(process.pid) == process.pid
+    assert "KUBECONFIG" not in psutil.Process(process.pid).environ()
+
+
+def test_its_output_is_logged(home):
+    process = run(home, "/bin/sh", "-c", "echo out; echo err >&2")
+    os.waitpid(process.pid, 0)
+    assert (home / "log").read_text() == "out\nerr\n"
+    assert not process.alive
+
+
+def test_end_takes_recorded_and_unrecorded_ones_and_no_others(home, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    recorded, unrecorded, foreign = run(home), run(home), run(other)
+    try:
+        assert end(home, [recorded]) == 2
+        assert not recorded.alive
+        assert not unrecorded.alive
+        assert foreign.alive
+        assert end(home, [recorded]) == 0
+    finally:
+        end(other, [foreign])
+
+
+def test_a_pid_that_now_is_somebody_else_is_left_alone(home, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    foreign = run(other)
+    old = Process(component="x", pid=foreign.pid, started_s=foreign.started_s - 60, program="p", version="1")
+    try:
+        assert end(home, [old]) == 0
+        assert foreign.alive
+    finally:
+        end(other, [foreign])
+
+
+def test_a_program_that_is_not_there(home):
+    with pytest.raises(OSError, match="nonexistent"):
+        run(home, "/nonexistent")
