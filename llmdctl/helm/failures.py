@@ -85,11 +85,11 @@ def _chart_refuses(found: re.Match[str], _: str, __: _Release) -> LlmdctlError:
 
 def _field_conflict(_: re.Match[str], said: str, release: _Release) -> LlmdctlError:
     managers = sorted(set(re.findall(r'conflicts? with "([^"]+)"', said)))
-    fields = re.findall(r"(?:using [\w./-]+: |^\s*- )(\.[^\s]+)", said, re.MULTILINE)
+    fields = re.findall(r"""(?:conflicts? with "[^"]+"[^:\n]*: |^- )(\.\S+)""", said, re.MULTILINE)
     target = re.search(r"applying object (\S+) \S+ Kind=(\w+)", said)
     what = f"{target.group(2)} {target.group(1)}" if target else f"an object of release {release.name}"
     return ConflictError(
-        f"{what}: {', '.join(fields) or 'fields'} belong to {_and(managers)}, another field manager",
+        f"{what}: another field manager, {_and(managers)}, owns {', '.join(fields) or 'some of its fields'}",
         remedy="Leave these fields to it, or take them over with --force-conflicts.",
     )
 

@@ -6,6 +6,7 @@ Only the fields of a Status document are passed on: other bodies may hold secret
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from llmdctl.errors import (
 )
 
 _LONGEST: Final = 1000  # characters of the server's message that are passed on
+_RBAC: Final = re.compile(r"^secrets (?:\"[^\"]*\" )?is forbidden: User \"[^\"]*\" cannot \w+ resource")
+"""What the authorizer says of a Secret it guards: names alone, never content."""
 
 
 def translate(status: int, body: bytes, *, what: str) -> ClusterError:
@@ -40,7 +43,7 @@ def translate(status: int, body: bytes, *, what: str) -> ClusterError:
 
 def _right_or_policy(said: str) -> str:
     # RBAC says `User "x" cannot create resource ...`; anything else with 403 is an admission plugin or a quota.
-    if "cannot" in said:
+    if " cannot " in said:
         return "Ask an administrator for this right; --namespace-only needs none outside the namespace."
     return "A policy or quota of the cluster forbids it: its words say which."
 
@@ -54,7 +57,7 @@ def _conflict(answer: Mapping[str, Any], said: str, what: str) -> ConflictError:
     managers = sorted({str(cause.get("message", "")).partition('"')[2].partition('"')[0] for cause in causes})
     fields = ", ".join(str(cause["field"]) for cause in causes)
     return ConflictError(
-        f"{what}: {fields} belong to {' and '.join(repr(name) for name in managers)}, another field manager",
+        f"{what}: another field manager, {' and '.join(repr(name) for name in managers)}, owns {fields}",
         remedy="Leave these fields to it, or take them over with --force-conflicts.",
     )
 
@@ -78,9 +81,9 @@ def _cause_list(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _message(answer: Mapping[str, Any]) -> str:
-    if _is_secret(answer):
-        return str(answer.get("reason", ""))
     message = str(answer.get("message", ""))
+    if _is_secret(answer) and not _RBAC.search(message):
+        return str(answer.get("reason", ""))
     return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
 
 

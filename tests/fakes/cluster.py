@@ -151,7 +151,7 @@ class FakeCluster:
             raise self.refused[key]
         if key in self.foreign and not force:
             manager, field = self.foreign[key]
-            raise ConflictError(f"apply {key}: {field} belong to '{manager}', another field manager")
+            raise ConflictError(f"apply {key}: another field manager, '{manager}', owns {field}")
         merged = merge(self.objects.get(key, {}), obj)
         managed = [{"manager": field_manager, "operation": "Apply"}]
         merged["metadata"] = merge(merged["metadata"], {"managedFields": managed})

@@ -32,7 +32,7 @@ def test_it_is_chosen_where_it_is_installed():
 
 
 def test_it_renders_in_the_order_of_installation_with_notes(engine: EmbeddedHelm):
-    rendered = engine.render(spec(clusterRole=True, widget=True, message="hi"))
+    rendered = engine.render(spec(clusterRole=True, widget="test.llmdctl.dev", message="hi"))
     kinds = [obj["kind"] for obj in rendered.objects]
     assert kinds == ["ServiceAccount", "ConfigMap", "ClusterRole", "Service", "Deployment", "Widget"]
     assert rendered.notes == "a says hi."

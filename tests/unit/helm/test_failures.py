@@ -64,6 +64,20 @@ CASES: list[tuple[str, str, type[LlmdctlError], list[str]]] = [
         ["Deployment t1/a-decode", ".spec.replicas", "'somebody'"],
     ),
     (
+        "field manager of a subresource, and one without a version",
+        "Error: UPGRADE FAILED: conflict occurred while applying object t1/a apps/v1, Kind=Deployment: Apply failed"
+        ' with 2 conflicts: conflicts with "somebody":\n- .spec.replicas\nconflicts with "hpa" with subresource "scale"'
+        " using apps/v1:\n- .spec.paused\n",
+        ConflictError,
+        [".spec.replicas, .spec.paused", "'hpa' and 'somebody'"],
+    ),
+    (
+        "one without a version",
+        'Error: UPGRADE FAILED: Apply failed with 1 conflict: conflict with "somebody": .spec.replicas\n',
+        ConflictError,
+        ["'somebody', owns .spec.replicas"],
+    ),
+    (
         "several field managers",
         "Error: UPGRADE FAILED: conflict occurred while applying object t1/a apps/v1, Kind=Deployment: Apply failed"
         ' with 3 conflicts: conflicts with "kubectl" using apps/v1:\n- .spec.replicas\n- .spec.paused\nconflicts with'

@@ -20,7 +20,12 @@ SMALL = ReleaseSpec(
     name="a",
     namespace="ns",
     chart=CHART,
-    values={"clusterRole": True, "widget": True, "contextTokens": 1048576, "message": "\u2028\x7f é 😀 [/x] {{ no }}"},
+    values={
+        "clusterRole": True,
+        "widget": "test.llmdctl.dev",
+        "contextTokens": 1048576,
+        "message": "\u2028\x7f é 😀 [/x] {{ no }}",
+    },
     recipe="r",
     facets={},
     evidence="derived",

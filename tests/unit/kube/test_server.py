@@ -17,7 +17,7 @@ from llmdctl.errors import (
     UnauthenticatedError,
     UnreachableError,
 )
-from llmdctl.kube import Cluster, connect
+from llmdctl.kube import Cluster, connect, key_of
 from llmdctl.kube.client import ApiServer
 from llmdctl.kube.transport import Transport
 from llmdctl.model.release import ObjectKey
@@ -176,7 +176,7 @@ def test_a_conflict_names_the_other_manager_and_the_fields(server: FakeApiServer
     server.on(PATH, Reply(409, status(409, "Conflict", "Apply failed", causes=causes)))
     with pytest.raises(ConflictError) as caught:
         cluster.apply(BODY)
-    assert ".spec.replicas, .spec.paused belong to 'keda' and 'kubectl'" in caught.value.message
+    assert "another field manager, 'keda' and 'kubectl', owns .spec.replicas, .spec.paused" in caught.value.message
     assert "--force-conflicts" in (caught.value.remedy or "")
 
 
@@ -210,11 +210,20 @@ def test_what_the_server_says_of_a_secret_is_not_passed_on(server: FakeApiServer
     assert not caught.value.problems
 
 
+def test_who_may_not_read_secrets_is_told(server: FakeApiServer, cluster: Cluster):
+    said = 'secrets is forbidden: User "me" cannot list resource "secrets" in API group "" in the namespace "ns"'
+    server.on(SECRETS, Reply(403, status(403, "Forbidden", said, kind="secrets")))
+    with pytest.raises(ForbiddenError, match='User "me" cannot list resource "secrets"') as caught:
+        cluster.list_objects("v1", "Secret", namespace="ns")
+    assert "administrator" in (caught.value.remedy or "")
+
+
+SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "ns"}}
 READS: list[tuple[str, Callable[[Cluster], object]]] = [
-    (f"{SECRETS}/s", lambda c: c.get(ObjectKey(api_version="v1", kind="Secret", namespace="ns", name="s"))),
+    (f"{SECRETS}/s", lambda c: c.get(key_of(SECRET))),
     (SECRETS, lambda c: c.list_objects("v1", "Secret", namespace="ns")),
-    (f"{SECRETS}/s", lambda c: c.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "ns"}})),
-]  # fmt: skip
+    (f"{SECRETS}/s", lambda c: c.apply(SECRET)),
+]
 
 
 @pytest.mark.parametrize(("path", "read"), READS, ids=["get", "list", "apply"])

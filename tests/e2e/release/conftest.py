@@ -1,0 +1,103 @@
+"""A small chart on the real control plane, by either major of Helm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmdctl import programs
+from llmdctl.helm import Helm, open_helm
+from llmdctl.kube import Cluster, connect
+from llmdctl.model.release import ReleaseSpec
+from llmdctl.release import InstallOptions, InstallResult, UninstallResult, install, uninstall
+from llmdctl.release.events import Event
+
+CHART = Path(__file__).parent / "chart"
+LIMIT_S = 60.0
+
+
+@dataclass
+class Place:
+    """One namespace of the plane, one release name, one Helm."""
+
+    helm: Helm
+    cluster: Cluster
+    namespace: str
+    events: list[Event] = field(default_factory=list)
+    on_event: Callable[[Event], object] = lambda _: None
+
+    def spec(self, **values: Any) -> ReleaseSpec:
+        return ReleaseSpec(
+            name="small",
+            namespace=self.namespace,
+            chart=CHART,
+            values=values,
+            recipe="small-recipe",
+            facets={"engine": "vllm"},
+            evidence="derived",
+        )
+
+    @property
+    def doors(self) -> dict[str, Any]:
+        return {"helm": self.helm, "cluster": self.cluster}
+
+    def report(self, event: Event) -> None:
+        self.events.append(event)
+        self.on_event(event)
+
+    def install(self, spec: ReleaseSpec | None = None, **options: Any) -> InstallResult:
+        settings = replace(InstallOptions(timeout_s=LIMIT_S), **options)
+        return install(spec or self.spec(), **self.doors, options=settings, report=self.report)
+
+    def uninstall(self, **options: Any) -> UninstallResult:
+        return uninstall("small", self.namespace, **self.doors, timeout_s=LIMIT_S, report=self.report, **options)
+
+    def left(self) -> list[str]:
+        """What this release left, of every kind that the server has."""
+        found = []
+        for resource in self.cluster.served(fresh=True).resources:
+            if "list" not in resource.verbs or resource.kind in {"Event", "Namespace", "ComponentStatus"}:
+                continue
+            for obj in self.cluster.list_objects(resource.api_version, resource.kind, metadata_only=True):
+                metadata = obj["metadata"]
+                annotations = metadata.get("annotations") or {}
+                ours = annotations.get("meta.helm.sh/release-namespace") == self.namespace
+                theirs = metadata["name"] in {"kube-root-ca.crt", "default"}
+                if ours or (metadata.get("namespace") == self.namespace and not theirs):
+                    found.append(f"{resource.kind}/{metadata['name']}")
+        return found
+
+
+@pytest.fixture(scope="session")
+def cluster(plane: Any) -> Cluster:
+    return connect(kubeconfig=plane.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def helm_of(plane: Any) -> Callable[[int], Helm]:
+    """The helm program of a major version."""
+    found: dict[int, Helm] = {}
+
+    def get(major: int) -> Helm:
+        if major not in found:
+            path = programs.find(f"helm{major}").path
+            found[major] = open_helm(kubeconfig=plane.kubeconfig, path=path)
+        return found[major]
+
+    return get
+
+
+@pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
+def place(request: pytest.FixtureRequest, plane: Any, cluster: Cluster, helm_of: Callable[[int], Helm]) -> Place:
+    """A namespace for one test, once with each major."""
+    return Place(helm=helm_of(request.param), cluster=cluster, namespace=plane.namespace("rel"))
+
+
+@pytest.fixture
+def place4(plane: Any, cluster: Cluster, helm_of: Callable[[int], Helm]) -> Place:
+    """A namespace for one test, with Helm 4."""
+    return Place(helm=helm_of(4), cluster=cluster, namespace=plane.namespace("rel"))
