@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from llmdctl.cli import diff, install, recipe, render, results, sandbox, status, uninstall, version
+from llmdctl.cli import diff, install, recipe, render, sandbox, status, uninstall, version
 from llmdctl.cli.output import Format, session, warn, write_result
 from llmdctl.errors import DifferencesFound, Interrupted, LlmdctlError
 
@@ -58,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one way o
 
 
 def _report(error: LlmdctlError) -> None:
+    from llmdctl.cli import results
+
     if session.format is not Format.TEXT:
         failure = results.Error(
             type=type(error).__name__,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, fields
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, TypeVar, get_type_hints
 
 R = TypeVar("R")
@@ -29,13 +29,14 @@ def declared(*groups: type[Any]) -> Callable[[Callable[..., R]], Callable[..., R
         parameters = [parameter for group in groups for parameter in _parameters(group)]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        del run.__wrapped__  # type: ignore[attr-defined] # inspect would follow it to the verb's own signature
+        del run.__wrapped__  # inspect would follow it to the verb's own signature
         return run
 
     return decorate
 
 
-def _parameters(group: type[Any]) -> list[inspect.Parameter]:
+@cache  # a group serves many verbs, and reading its annotations costs milliseconds
+def _parameters(group: type[Any]) -> tuple[inspect.Parameter, ...]:
     hints = get_type_hints(group, include_extras=True)
     parameters = []
     for field in fields(group):
@@ -47,4 +48,4 @@ def _parameters(group: type[Any]) -> list[inspect.Parameter]:
         parameters.append(
             inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name])
         )
-    return parameters
+    return tuple(parameters)

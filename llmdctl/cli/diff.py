@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from llmdctl.cli import composing, doors, results
+from llmdctl.cli import composing, doors
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, OutputOptions, RecipeOptions, ReleaseOptions
 from llmdctl.cli.output import use, write_result
-from llmdctl.cli.views import releases as view
 from llmdctl.errors import DifferencesFound
 
 
 @declared(RecipeOptions, ReleaseOptions, ClusterOptions, OutputOptions)
 def run(recipe: RecipeOptions, release: ReleaseOptions, cluster: ClusterOptions, output: OutputOptions) -> None:
     """Show what an install with these options would change; exit code 10 when there is a difference."""
+    from llmdctl.cli import results
+    from llmdctl.cli.views import releases as view
     from llmdctl.release import diff
 
     use(output)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from llmdctl.cli import results
 from llmdctl.cli.output import say
 
 if TYPE_CHECKING:
+    from llmdctl.cli import results
     from llmdctl.cli.options import ClusterOptions
     from llmdctl.helm import Engine, Helm
     from llmdctl.kube import Cluster
@@ -39,6 +39,8 @@ def pinned_crds() -> list[Mapping[str, Any]]:
 
 def engine(found: Engine) -> results.HelmEngine:
     """A Helm engine as results show it."""
+    from llmdctl.cli import results
+
     return results.HelmEngine(
         name=found.name, version=found.version, path=None if found.path is None else str(found.path)
     )

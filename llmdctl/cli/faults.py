@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdctl.cli import results
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import OutputOptions, SandboxName
 from llmdctl.cli.output import use, write_result
-from llmdctl.cli.views import sandboxes as view
 from llmdctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -102,6 +100,9 @@ def _labels(pairs: list[str]) -> dict[str, str]:
 
 
 def _write(sandbox: str, faults: tuple[Fault, ...]) -> None:
+    from llmdctl.cli import results
+    from llmdctl.cli.views import sandboxes as view
+
     shown = tuple(
         results.SandboxFault(
             name=fault.name,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdctl.cli import composing, doors, results
+from llmdctl.cli import composing, doors
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, OutputOptions, RecipeOptions, ReleaseOptions
 from llmdctl.cli.output import use, write_result
-from llmdctl.cli.views import releases as view
 
 if TYPE_CHECKING:
+    from llmdctl.cli import results
     from llmdctl.model.release import ReleaseSpec
     from llmdctl.release import DryRun, InstallResult
     from llmdctl.release import InstallOptions as Settings
@@ -88,6 +88,7 @@ def _options(release: ReleaseOptions, installing: InstallOptions) -> Settings:
 
 def _install(spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOptions, cluster: ClusterOptions) -> None:
     from llmdctl.cli.progress import progress
+    from llmdctl.cli.views import releases as view
     from llmdctl.release import install
 
     with progress() as report:
@@ -103,6 +104,7 @@ def _install(spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOpti
 
 def _dry_run(spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOptions, cluster: ClusterOptions) -> None:
     from llmdctl import helm
+    from llmdctl.cli.views import releases as view
     from llmdctl.release import dry_run
 
     if installing.dry_run is DryRunMode.SERVER:
@@ -118,6 +120,9 @@ def _dry_run(spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOpti
 
 
 def _result(spec: ReleaseSpec, done: InstallResult) -> results.Install:
+    from llmdctl.cli import results
+    from llmdctl.cli.views import releases as view
+
     return results.Install(
         action=done.outcome,
         evidence=spec.evidence,
@@ -130,6 +135,8 @@ def _result(spec: ReleaseSpec, done: InstallResult) -> results.Install:
 
 
 def _trial(spec: ReleaseSpec, tried: DryRun) -> results.Install:
+    from llmdctl.cli import results
+
     return results.Install(
         action="dry-run",
         evidence=spec.evidence,

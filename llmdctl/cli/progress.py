@@ -99,4 +99,5 @@ def describe(event: Event) -> str:
             return f"{action} {key}"
         case Noticed(message=message):
             return message
-    return ""
+        case _:
+            return ""

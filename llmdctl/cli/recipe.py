@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from llmdctl.cli import complete, composing, results
+from llmdctl.cli import complete, composing
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import CatalogOptions, OutputOptions, RecipeOptions
 from llmdctl.cli.output import use, write_result
-from llmdctl.cli.views import recipes as view
 
 app = typer.Typer(help="The well-lit paths: list, show, validate, explain.", no_args_is_help=True)
 
@@ -34,6 +33,9 @@ class ExplainOptions:
 @declared(CatalogOptions, OutputOptions)
 def list_recipes(catalog: CatalogOptions, output: OutputOptions) -> None:
     """List the well-lit paths with their goal, default facets and evidence."""
+    from llmdctl.cli import results
+    from llmdctl.cli.views import recipes as view
+
     use(output)
     loaded = composing.load_catalog(catalog)
     rows = tuple(view.summary(loaded, path) for path in loaded.paths)
@@ -44,6 +46,8 @@ def list_recipes(catalog: CatalogOptions, output: OutputOptions) -> None:
 @declared(NamedRecipe, OutputOptions)
 def show(named: NamedRecipe, output: OutputOptions) -> None:
     """Show one well-lit path: goal, when to use it, its axes and the facets to choose from."""
+    from llmdctl.cli.views import recipes as view
+
     use(output)
     loaded = composing.load_catalog(named)
     detail = view.detail(loaded, loaded.path(named.recipe))
@@ -54,6 +58,7 @@ def show(named: NamedRecipe, output: OutputOptions) -> None:
 @declared(RecipeOptions, OutputOptions)
 def validate(recipe: RecipeOptions, output: OutputOptions) -> None:
     """Compose a recipe with the given facets and files and show every mistake; installs nothing."""
+    from llmdctl.cli import results
     from llmdctl.helm import open_renderer
     from llmdctl.values import build
 
@@ -75,6 +80,8 @@ def validate(recipe: RecipeOptions, output: OutputOptions) -> None:
 @declared(RecipeOptions, ExplainOptions, OutputOptions)
 def explain(recipe: RecipeOptions, explaining: ExplainOptions, output: OutputOptions) -> None:
     """Show where each value came from, layer by layer; the last layer wins."""
+    from llmdctl.cli import results
+    from llmdctl.cli.views import recipes as view
     from llmdctl.recipe import explain as origins_of
 
     use(output)

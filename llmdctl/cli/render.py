@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdctl.cli import composing, doors, results
+from llmdctl.cli import composing, doors
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import OutputOptions, RecipeOptions, ReleaseOptions
 from llmdctl.cli.output import Format, say, session, use, write_result
@@ -46,6 +46,7 @@ class RenderOptions:
 @declared(RecipeOptions, ReleaseOptions, RenderOptions, OutputOptions)
 def run(recipe: RecipeOptions, release: ReleaseOptions, rendering: RenderOptions, output: OutputOptions) -> None:
     """Render a recipe: its manifests on stdout, or a folder for plain helm with --to."""
+    from llmdctl.cli import results
     from llmdctl.helm import open_renderer
     from llmdctl.release import in_scope, to_manifests
     from llmdctl.values import to_yaml

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdctl.cli import composing, faults, results
+from llmdctl.cli import composing, faults
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import CatalogOptions, OutputOptions, SandboxName
 from llmdctl.cli.output import say, use, write_result
-from llmdctl.cli.views import sandboxes as view
 
 if TYPE_CHECKING:
     from llmdctl.sandbox import SandboxStatus, SimulatedNodes
@@ -57,6 +56,7 @@ def up(asked: UpOptions, sandbox: SandboxName, output: OutputOptions) -> None:
 def down(sandbox: SandboxName, output: OutputOptions) -> None:
     """End a sandbox: no process and no file of it stays."""
     from llmdctl import sandbox as use_cases
+    from llmdctl.cli import results
 
     use(output)
     found = use_cases.down(sandbox.name, report=say)
@@ -100,6 +100,7 @@ def logs(asked: LogOptions, sandbox: SandboxName) -> None:
 def prepare(output: OutputOptions) -> None:
     """Fetch or build every pinned program ahead of time, so that later commands start at once."""
     from llmdctl import programs
+    from llmdctl.cli import results
 
     use(output)
     found = [programs.find(name, report=say) for name in programs.CATALOG]
@@ -124,6 +125,9 @@ def _nodes(asked: UpOptions) -> list[SimulatedNodes]:
 
 
 def _write(status: SandboxStatus) -> None:
+    from llmdctl.cli import results
+    from llmdctl.cli.views import sandboxes as view
+
     shown = {field.name: getattr(status, field.name) for field in fields(results.Sandbox)}
     result = results.Sandbox(**shown)
     write_result(result, view.page(result))

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from llmdctl.cli import doors, results
+from llmdctl.cli import doors
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, OutputOptions
 from llmdctl.cli.output import use, write_result
-from llmdctl.cli.views import releases as view
 from llmdctl.errors import UsageError
 
 
@@ -30,6 +29,8 @@ class StatusOptions:
 def run(asked: StatusOptions, cluster: ClusterOptions, output: OutputOptions) -> None:
     """Show a release: its objects, its pods and the address to talk to. Without a name, list releases."""
     from llmdctl import release
+    from llmdctl.cli import results
+    from llmdctl.cli.views import releases as view
 
     use(output)
     if asked.name is None:

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from llmdctl.cli import doors, results
+from llmdctl.cli import doors
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, OutputOptions
 from llmdctl.cli.output import say, use, write_result
-from llmdctl.cli.views import releases as view
 from llmdctl.errors import UsageError
 
 
@@ -36,7 +35,9 @@ class UninstallOptions:
 def run(asked: UninstallOptions, cluster: ClusterOptions, output: OutputOptions) -> None:
     """Remove a release. Shows what will go first; CRDs, controllers and other shared things stay."""
     from llmdctl import release
+    from llmdctl.cli import results
     from llmdctl.cli.progress import progress
+    from llmdctl.cli.views import releases as view
 
     use(output)
     helm, kube = doors.open_helm(cluster), doors.open_cluster(cluster)

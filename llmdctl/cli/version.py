@@ -6,7 +6,6 @@ import platform as machine
 from typing import TYPE_CHECKING
 
 from llmdctl import __version__
-from llmdctl.cli import results
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import OutputOptions
 from llmdctl.cli.output import use, write_result
@@ -14,10 +13,14 @@ from llmdctl.cli.output import use, write_result
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from llmdctl.cli import results
+
 
 @declared(OutputOptions)
 def run(output: OutputOptions) -> None:
     """Show the version of llmdctl and the Helm engines it uses."""
+    from llmdctl.cli import results
+
     use(output)
     engines = tuple(_engines())
     lines = [f"llmdctl {__version__} (Python {machine.python_version()})"]
@@ -31,6 +34,7 @@ def run(output: OutputOptions) -> None:
 def _engines() -> Iterator[results.HelmEngine]:
     """The embedded engine where it is installed, and the program where it is at hand; nothing is fetched or built."""
     from llmdctl import helm, programs
+    from llmdctl.cli import results
 
     if helm.embedded_installed():
         embedded = helm.open_renderer().engine
