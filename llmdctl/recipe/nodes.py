@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -47,6 +48,10 @@ def compose(data: bytes) -> Node | None:
 
     Raises SyntaxProblem.
     """
+    inner_mark = data.find(codecs.BOM_UTF8, 1)
+    if inner_mark > 0:  # Go refuses it where libyaml takes it for text
+        line = data.count(b"\n", 0, inner_mark) + 1
+        raise SyntaxProblem("a byte order mark stands inside the file, where no editor shows it.", line=line)
     try:
         return _document(_events(data))
     except yaml.YAMLError as cause:
@@ -67,12 +72,11 @@ def _document(events: Iterator[yaml.Event]) -> Node | None:
         if not isinstance(event, yaml.DocumentStartEvent):
             continue
         found = _tree(events)
-        if found.text == "" and root is not None:
-            continue  # a closing `---`
-        if root is not None and root.text != "":
+        if root is None:
+            root = found
+        elif found.text != "":  # a closing `---` is no document
             remedy = "Helm 3 reads the first alone and Helm 4 both: make it one document."
             raise SyntaxProblem("the file holds a second document.", line=found.line, remedy=remedy)
-        root = found
     return root
 
 

@@ -115,8 +115,38 @@ def test_any_document(values: list[str]) -> None:
         assert mine == oracle(text)
 
 
-@settings(max_examples=500, deadline=None)
-@given(st.text(alphabet="ab:-[]{},&*!|>'\"#% \n0.~<?", max_size=40))
+PIECES = [
+    *[
+        "a",
+        "b:",
+        " ",
+        "  ",
+        "\n",
+        "\r\n",
+        "\t",
+        "- ",
+        "|",
+        "|-",
+        "|+",
+        ">",
+        ">2",
+        "|2-",
+        "#c",
+        "'",
+        '"',
+        "\\n",
+        "&x",
+        "*x",
+    ],
+    *["<<: ", "{", "}", "[", "]", ",", ", ", "? ", ": ", "!!str ", "é", "\u2028", "\x85", "1", "yes", "---\n", "...\n"],
+    *["%YAML 1.1\n", "\ufeff", "k: v\n", "  n: 1\n", "\\x41", "\\u00e9", "''", "more text\n", "@", "`", "~"],
+]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+@example("---\n---\na: 1\n")
+@example("a: b\n\ufeff")
 def test_any_text(text: str) -> None:
     mine = ours(text)
     if mine is not None:

@@ -31,6 +31,8 @@ def refusal(data: bytes) -> list[str]:
         (b"just text\n", ["f.yaml:1: the file holds text, not a mapping of keys to values."]),
         (b"12\n", ["f.yaml:1: the file holds a single value, not a mapping of keys to values."]),
         (b"a: 1\n---\nb: 2\n", ["f.yaml:3: the file holds a second document."]),
+        (b"---\n---\nb: 2\n", ["f.yaml:3: the file holds a second document."]),  # helm 3 would see nothing
+        (b"a: 1\nb: \xef\xbb\xbf2\n", ["f.yaml:2: a byte order mark stands inside the file"]),
         (b"a: [1, 2\n", ["f.yaml:2: this is no valid YAML: did not find expected ',' or ']'"]),
         (b"a:\n\t- b\n", ["f.yaml:2: this is no valid YAML: found character that cannot start any token"]),
         (b"a: *nobody\n", ["f.yaml:1: no anchor is called '&nobody'."]),
@@ -112,9 +114,7 @@ def test_nothing_is_an_empty_mapping(data: bytes) -> None:
     assert parse(data, "f").value == {}
 
 
-@pytest.mark.parametrize(
-    "data", [b"a: 1\n---\n", b"a: 1\n---\n# end\n", b"a: 1\n...\n", b"--- \na: 1\n", b"---\n---\na: 1\n"]
-)
+@pytest.mark.parametrize("data", [b"a: 1\n---\n", b"a: 1\n---\n# end\n", b"a: 1\n...\n", b"--- \na: 1\n"])
 def test_empty_documents_do_not_count(data: bytes) -> None:
     assert parse(data, "f").value == {"a": 1}
 
