@@ -52,6 +52,17 @@ def operator_of(signature: str) -> Operator:
     return Operator.ALIVE if abs(started_s - int(start)) <= _TOLERANCE_S else Operator.GONE
 
 
+def has_orphan(signature: str) -> bool:
+    """Whether a helm that outlived the process with this signature still runs here: it carries it in its arguments."""
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and any(signature in argument for argument in process.cmdline()):
+                return True
+        except psutil.Error:  # it ended meanwhile, or belongs to somebody else
+            continue
+    return False
+
+
 def _host() -> str:
     """A short name for this machine since it booted: process numbers mean nothing beyond that."""
     identity = f"{socket.gethostname()} {int(psutil.boot_time()) // 60}"

@@ -15,12 +15,13 @@ from llmdctl.release.changes import placed
 from llmdctl.release.clock import Clock
 from llmdctl.release.events import Noticed, Reporter
 from llmdctl.release.leaving import wait_gone
-from llmdctl.release.operation import Operator, operator_of
+from llmdctl.release.operation import Operator, has_orphan, operator_of
 from llmdctl.release.record import DEPLOYED, Revision, revisions
 
-_ORPHAN_S: Final = 5.0  # a helm whose llmdctl was killed may still be at work for this long: it never waits
+_ORPHAN_S: Final = 60.0  # a helm whose llmdctl was killed goes on to its end, which is a matter of seconds
 _ELSEWHERE_S: Final = 900.0  # helm's part of an install takes seconds; nobody's clock is this wrong
-_POLL_S: Final = 1.0
+_POLL_S: Final = 0.5
+_OVER: Final = frozenset({Operator.GONE, Operator.THIS})  # who signed is not at work any more, or is here
 
 
 def clear_pending(
@@ -56,21 +57,27 @@ def clear_pending(
 
 
 def _after_orphans(cluster: Cluster, name: str, namespace: str, clock: Clock) -> tuple[Revision, ...]:
-    """The revisions, once a helm that outlived its llmdctl had the time to end."""
+    """The revisions, once a helm that outlived its llmdctl has ended. Raises HelmError when it does not."""
+    started_s = clock.monotonic()
     while True:
         found = revisions(cluster, name, namespace)
         last = found[-1] if found else None
-        if last is None or not last.pending or clock.now() - last.changed_s >= _ORPHAN_S:
+        if last is None or not last.pending or operator_of(last.facts.operation) not in _OVER:
             return found
-        if operator_of(last.facts.operation) not in {Operator.GONE, Operator.THIS}:
-            return found
+        if not has_orphan(last.facts.operation):
+            return revisions(cluster, name, namespace)  # it may have ended well just now
+        if clock.monotonic() - started_s >= _ORPHAN_S:
+            raise HelmError(
+                f"a helm of an earlier run is still at work on release {name}",
+                remedy="Wait for it to end, or end it, and run this command again.",
+            )
         clock.sleep(_POLL_S)
 
 
 def _refuse_if_alive(last: Revision, clock: Clock) -> None:
     operator = operator_of(last.facts.operation)
     age_s = clock.now() - last.changed_s
-    if operator in {Operator.GONE, Operator.THIS}:
+    if operator in _OVER:
         return
     if operator is Operator.ELSEWHERE and age_s >= _ELSEWHERE_S:
         return

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -55,16 +58,35 @@ def test_an_upgrade_that_was_killed_goes_back_first(world: World):
     assert world.cluster.find("ConfigMap", "pd-config")["data"]["message"] == "bye"
 
 
-def test_a_helm_that_outlived_its_llmdctl_is_given_time(world: World):
+@pytest.fixture
+def orphan() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that carries the signature of one that ended, as a helm whose llmdctl was killed does."""
+    process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()", f"--labels=x={gone()}"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_helm_that_outlived_its_llmdctl_is_waited_for(world: World, orphan: subprocess.Popen[bytes]):
     killed(world, gone())
+
+    def ends_well() -> None:
+        world.cluster.find("Secret", "sh.helm.release.v1.pd.v1")["metadata"]["labels"]["status"] = "deployed"
+        orphan.kill()
+        orphan.wait()
+
     began_s = world.time.elapsed_s
-
-    def finishes() -> None:
-        labels = world.cluster.find("Secret", "sh.helm.release.v1.pd.v1")["metadata"]["labels"]
-        labels["status"] = "deployed"
-
-    world.time.at(began_s + 2.0, finishes)
+    world.time.at(began_s + 2.0, ends_well)
     world.install()
+    assert world.time.elapsed_s >= began_s + 2.0
+    assert "uninstall" not in world.helm.calls
+
+
+@pytest.mark.usefixtures("orphan")
+def test_but_not_for_ever(world: World):
+    killed(world, gone())
+    with pytest.raises(HelmError, match="still at work on release pd"):
+        world.install()
     assert "uninstall" not in world.helm.calls
 
 
