@@ -11,15 +11,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from llmdctl import assets
 from llmdctl.errors import ProgramError
 from llmdctl.programs.cache import Entry, cache_root, content_key
 from llmdctl.programs.golang import download_module
 from llmdctl.programs.origin import Reporter, silent
+
+if TYPE_CHECKING:
+    import yaml
 
 _FORMAT = "1"  # raise when the way of reading below changes
 
@@ -96,6 +97,8 @@ def manifests(name: str, *patterns: str, report: Reporter = silent) -> list[Any]
 
 
 def _read(folder: Path, pattern: str) -> Iterator[Any]:
+    import yaml  # only when the cache has no answer
+
     files = sorted(folder.glob(pattern))
     if not files:
         raise ProgramError(f"{folder} holds nothing at {pattern}")
@@ -107,6 +110,8 @@ def _read(folder: Path, pattern: str) -> Iterator[Any]:
 
 def _plain_loader() -> type[yaml.SafeLoader]:
     """A safe loader without YAML 1.1's `=` rule, which PyYAML resolves but cannot construct: Prometheus CRDs use it."""
+    import yaml
+
     base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     resolvers = {first: rules for first, rules in base.yaml_implicit_resolvers.items() if first != "="}
     return type("PlainLoader", (base,), {"yaml_implicit_resolvers": resolvers})

@@ -7,13 +7,9 @@ instead; `tools/README.md` says which.
 from __future__ import annotations
 
 import hashlib
-import http.client
 import platform
 import shutil
 import sys
-import tarfile
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +102,8 @@ def fetch(chosen: Download, folder: Path, report: Reporter) -> None:
 
 def unpack(chosen: Download, archive: Path, folder: Path) -> None:
     """Check `archive` against the pinned digest, then write its programs into `folder`. Raises FetchFailed."""
+    import tarfile  # rarely needed, and Helm's cold start pays for every import
+
     algorithm, _, expected = chosen.digest.partition(":")
     with archive.open("rb") as file:
         found = hashlib.file_digest(file, algorithm).hexdigest()
@@ -125,6 +123,10 @@ def unpack(chosen: Download, archive: Path, folder: Path) -> None:
 
 
 def _transfer(url: str, target: Path) -> None:
+    import http.client
+    import urllib.error
+    import urllib.request  # 60 ms, and only a first download needs it
+
     try:
         # The address is a constant of this file.
         with urllib.request.urlopen(url, timeout=_STEP_LIMIT_S) as answer, target.open("wb") as file:

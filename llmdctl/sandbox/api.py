@@ -23,8 +23,8 @@ Object = dict[str, Any]
 
 _ANSWER_LIMIT_S = 30.0
 _CONNECTIONS = 8
+_AGENT = {"User-Agent": "llmdctl-sandbox"}  # the field manager of what a sandbox brings along, and no other's
 MERGE = "application/merge-patch+json"
-APPLY = "application/apply-patch+yaml"
 
 
 class NotFound(ClusterError):
@@ -76,7 +76,7 @@ class Api:
         accept: str = "application/json",
     ) -> Object:
         """One request, its JSON answer. Raises NotFound, ConflictError, UnreachableError, ClusterError."""
-        status, data = self._exchange(method, url, body, {"Content-Type": content, "Accept": accept})
+        status, data = self._exchange(method, url, body, {"Content-Type": content, "Accept": accept, **_AGENT})
         if status >= http.client.BAD_REQUEST:
             raise _error(method, url, status, data)
         try:

@@ -17,6 +17,7 @@ CRDS = Resource(path="apis/apiextensions.k8s.io/v1", plural="customresourcedefin
 NODES = Resource(path="api/v1", plural="nodes")
 STAGES = Resource(path="apis/kwok.x-k8s.io/v1alpha1", plural="stages")
 CLUSTER_LOGS = Resource(path="apis/kwok.x-k8s.io/v1alpha1", plural="clusterlogs")
+STORAGE_CLASSES = Resource(path="apis/storage.k8s.io/v1", plural="storageclasses")
 GATEWAY_CLASSES = Resource(path="apis/gateway.networking.k8s.io/v1", plural="gatewayclasses")
 
 _LIMIT_S = 60.0
@@ -121,6 +122,19 @@ def load_gateway_classes(api: Api) -> None:
             "spec": {"controllerName": controller},
         }
         api.create(GATEWAY_CLASSES.url(), item)
+
+
+def load_storage_class(api: Api) -> None:
+    """The default storage class, whose volumes a Stage makes."""
+    item: dict[str, Any] = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+        "provisioner": "llmdctl.dev/simulated",
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "Immediate",
+    }
+    api.create(STORAGE_CLASSES.url(), item)
 
 
 def set_nodes(api: Api, groups: Sequence[SimulatedNodes], kubelet_port: int) -> None:

@@ -166,6 +166,7 @@ class _Bringing:
             furnish.load_lws(api, webhook_port=ports.lws_webhook, authority=authority, report=self.report)
             self._start(components.LWS)
             furnish.load_gateway_classes(api)
+            furnish.load_storage_class(api)
             self._start(components.ROUTING)
             self.report(f"creating {sum(group.count for group in nodes)} simulated nodes")
             self._wait(lambda: listening(ports.kwok), "kwok")

@@ -10,6 +10,8 @@ from llmdctl.sandbox.furnish import until
 PODS = Resource(path="api/v1", plural="pods")
 SERVICES = Resource(path="api/v1", plural="services")
 JOBS = Resource(path="apis/batch/v1", plural="jobs")
+CLAIMS = Resource(path="api/v1", plural="persistentvolumeclaims")
+VOLUMES = Resource(path="api/v1", plural="persistentvolumes")
 DEPLOYMENTS = Resource(path="apis/apps/v1", plural="deployments")
 LWS = Resource(path="apis/leaderworkerset.x-k8s.io/v1", plural="leaderworkersets")
 GATEWAYS = Resource(path="apis/gateway.networking.k8s.io/v1", plural="gateways")

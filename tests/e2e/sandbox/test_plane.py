@@ -13,6 +13,7 @@ from llmdctl.errors import ClusterError
 from llmdctl.sandbox.furnish import NODES, is_ready
 
 from .objects import (
+    CLAIMS,
     DEPLOYMENTS,
     GATEWAYS,
     JOBS,
@@ -22,6 +23,7 @@ from .objects import (
     ROUTES,
     SCALED,
     SERVICES,
+    VOLUMES,
     condition,
     deployment,
     gateway,
@@ -119,6 +121,28 @@ def test_a_job_runs_to_its_end(plane):
     }
     plane.api.create(JOBS.url(namespace=namespace), job)
     wait("the job", lambda: condition(status(plane.api, JOBS, "once", namespace), "Complete").startswith("True"))
+
+
+def test_a_claim_gets_a_volume_and_both_go_together(plane):
+    namespace, api = plane.namespace(), plane.api
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "models"},
+        "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "100Gi"}}},
+    }
+    api.create(CLAIMS.url(namespace=namespace), claim)
+    volumes = [{"name": "models", "persistentVolumeClaim": {"claimName": "models"}}]
+    api.create(DEPLOYMENTS.url(namespace=namespace), deployment("web", 1, volumes=volumes))
+    wait("the pod", lambda: status(api, DEPLOYMENTS, "web", namespace).get("readyReplicas") == 1)
+    assert status(api, CLAIMS, "models", namespace)["phase"] == "Bound"
+    api.delete(DEPLOYMENTS.url("web", namespace=namespace))
+    wait("the pod's end", lambda: pods(plane, namespace) == [])
+    api.delete(CLAIMS.url("models", namespace=namespace))
+    wait(
+        "the volume's end",
+        lambda: not [v for v in api.items(VOLUMES.url()) if v["spec"]["claimRef"]["namespace"] == namespace],
+    )
 
 
 def test_a_leader_worker_set_is_available(plane):
