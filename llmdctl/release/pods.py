@@ -12,6 +12,8 @@ from llmdctl.model.release import PodState
 from llmdctl.release.readiness import condition
 
 ROLE_LABEL: Final = "llm-d.ai/role"
+LWS_NAME_LABEL: Final = "leaderworkerset.sigs.k8s.io/name"
+LWS_REVISION_LABEL: Final = "leaderworkerset.sigs.k8s.io/template-revision-hash"
 _COMPONENT_LABEL: Final = "app.kubernetes.io/component"
 
 _TERMINAL: Final = frozenset(
@@ -161,13 +163,35 @@ def _waiting_reason(status: Mapping[str, Any], ready: bool) -> str:
 
 
 def current_pods(
-    pods: Sequence[KubernetesObject], replica_sets: Sequence[KubernetesObject], *, unseen: Collection[str] = ()
+    pods: Sequence[KubernetesObject],
+    replica_sets: Sequence[KubernetesObject],
+    *,
+    groups: Mapping[str, str] | None = None,
+    unseen: Collection[str] = (),
 ) -> tuple[KubernetesObject, ...]:
-    """The pods of the newest rollout: without those being deleted, and those of a Deployment's older ReplicaSets.
+    """The pods of the newest rollout of their workload, without those being deleted.
 
-    Of the Deployments in `unseen` the newest rollout has not begun, so none of their pods is of it.
-    A pod of the previous revision that crash-loops is why one upgrades; it must not fail the upgrade.
+    A pod of the rollout before that crash-loops is why one upgrades; it must not fail the upgrade. `groups` names the
+    newest revision of each LeaderWorkerSet. The workloads in `unseen` have not begun their newest rollout, so none of
+    their pods is of it.
     """
+    old_sets = _old_replica_sets(replica_sets, unseen)
+    return tuple(pod for pod in pods if not _is_old(pod, old_sets, groups or {}, unseen))
+
+
+def _is_old(
+    pod: KubernetesObject, old_sets: Collection[str], groups: Mapping[str, str], unseen: Collection[str]
+) -> bool:
+    metadata = pod.get("metadata") or {}
+    labels = metadata.get("labels") or {}
+    group = labels.get(LWS_NAME_LABEL)
+    if metadata.get("deletionTimestamp") or _controller(pod, "ReplicaSet") in old_sets or group in unseen:
+        return True
+    return group is not None and group in groups and labels.get(LWS_REVISION_LABEL) != groups[group]
+
+
+def _old_replica_sets(replica_sets: Sequence[KubernetesObject], unseen: Collection[str]) -> frozenset[str]:
+    """Names of all ReplicaSets of a Deployment but its newest."""
     rollouts: dict[str, list[tuple[int, str]]] = {}  # Deployment -> revision and name of each of its ReplicaSets
     for entry in replica_sets:
         owner = _controller(entry, "Deployment")
@@ -176,15 +200,10 @@ def current_pods(
             number = annotations.get("deployment.kubernetes.io/revision", "0")
             candidate = (int(number) if number.isdigit() else 0, str(entry["metadata"]["name"]))
             rollouts.setdefault(owner, []).append(candidate)
-    old = {
+    return frozenset(
         name
         for deployment, sets in rollouts.items()
         for _, name in (sets if deployment in unseen else sorted(sets)[:-1])
-    }
-    return tuple(
-        pod
-        for pod in pods
-        if not (pod.get("metadata") or {}).get("deletionTimestamp") and _controller(pod, "ReplicaSet") not in old
     )
 
 

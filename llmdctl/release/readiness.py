@@ -117,12 +117,14 @@ def _daemon_set(obj: KubernetesObject) -> Verdict:
 
 
 def _leader_worker_set(obj: KubernetesObject) -> Verdict:
-    """`Available` is set when all groups are ready (LWS api/leaderworkerset/v1)."""
+    """`Available` is true once every group is updated and ready (LWS 0.9 `updateConditions`); it has no `Ready`."""
     status, wanted = _status(obj), _spec(obj).get("replicas", 1)
-    available = condition(status, "Available")
-    ready = status.get("readyReplicas") or 0
-    if not available or _stale(obj, available):
+    if not status.get("conditions"):
         return _progressing("no controller has looked at it yet; is LeaderWorkerSet installed?")
+    available = condition(status, "Available")
+    if _outdated(obj) or _stale(obj, available):
+        return _progressing(UNSEEN)
+    ready = status.get("readyReplicas") or 0
     if condition(status, "UpdateInProgress").get("status") == "True":
         return _progressing(f"{status.get('updatedReplicas') or 0} of {wanted} groups updated")
     if available.get("status") == "True" and ready >= wanted:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.errors import ForbiddenError
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey, ObjectState, PodState, Readiness
-from llmdctl.release.pods import Ailment, Patience, ailments, current_pods, state_of
+from llmdctl.release.pods import LWS_REVISION_LABEL, Ailment, Patience, ailments, current_pods, state_of
 from llmdctl.release.readiness import UNSEEN, Verdict, assess
 
 INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
@@ -59,14 +59,26 @@ def look(
     _judge_pools(objects, verdicts)
     pods = cluster.list_objects("v1", "Pod", namespace=namespace, labels={INSTANCE_LABEL: name})
     sets = cluster.list_objects("apps/v1", "ReplicaSet", namespace=namespace, labels={INSTANCE_LABEL: name})
-    # A Deployment that its controller has not looked at has no new pods yet, and the old ones are not to be judged.
+    # A workload that its controller has not looked at has no new pods yet, and the old ones are not to be judged.
     unseen = {key.name for key, said in verdicts.items() if said.reason == UNSEEN}
-    current = current_pods(pods, sets, unseen=unseen)
+    current = current_pods(pods, sets, groups=_group_revisions(cluster, verdicts), unseen=unseen)
     return Snapshot(
         objects=tuple(ObjectState(key=key, readiness=said[0], reason=said[1]) for key, said in verdicts.items()),
         pods=tuple(sorted((state_of(pod, now_s=now_s) for pod in pods), key=lambda pod: (pod.role, pod.name))),
         ailments=tuple(found for pod in current for found in ailments(pod, now_s=now_s, patience=patience)),
     )
+
+
+def _group_revisions(cluster: Cluster, keys: Iterable[ObjectKey]) -> dict[str, str]:
+    """The newest revision of each LeaderWorkerSet, which its leader StatefulSet of the same name is labelled with."""
+    found: dict[str, str] = {}
+    for key in keys:
+        if key.kind == "LeaderWorkerSet":
+            leaders = ObjectKey(api_version="apps/v1", kind="StatefulSet", namespace=key.namespace, name=key.name)
+            labels = ((cluster.get(leaders) or {}).get("metadata") or {}).get("labels") or {}
+            if LWS_REVISION_LABEL in labels:
+                found[key.name] = str(labels[LWS_REVISION_LABEL])
+    return found
 
 
 def _verdict(cluster: Cluster, key: ObjectKey) -> Verdict:

@@ -158,6 +158,22 @@ def test_a_rollout_that_has_not_begun_has_no_pods():
     ]
 
 
+def in_group(name: str, revision: str) -> dict[str, Any]:
+    found = pod(name=name)
+    found["metadata"]["labels"] |= {
+        "leaderworkerset.sigs.k8s.io/name": "pd-decode",
+        "leaderworkerset.sigs.k8s.io/template-revision-hash": revision,
+    }
+    return found
+
+
+def test_of_a_leader_worker_set_only_pods_of_its_newest_revision_count():
+    pods = [in_group("old", "a"), in_group("new", "b"), pod(name="free")]
+    assert names(current_pods(pods, [], groups={"pd-decode": "b"})) == ["new", "free"]
+    assert names(current_pods(pods, [])) == ["old", "new", "free"]
+    assert names(current_pods(pods, [], unseen={"pd-decode"})) == ["free"]
+
+
 def test_an_ailment_without_message_ends_without_a_colon():
     ailment = Ailment(pod="p", container=None, reason="Evicted", message="", final=True, previous_log=False)
     assert str(ailment) == "pod p: Evicted"

@@ -105,6 +105,13 @@ def lws(*conditions: dict[str, Any], ready: int = 0) -> dict[str, Any]:
 
 LEADER_WORKER_SETS = [
     (lws(), WAIT, "is LeaderWorkerSet installed?"),
+    (lws(cond("Progressing", "True"), ready=1), WAIT, "1 of 2 groups ready"),
+    (lws(cond("Available", "True", observedGeneration=1), ready=2), WAIT, "not yet seen"),
+    (
+        obj(LWS, "LeaderWorkerSet", {"conditions": [cond("Available", "True")], "observedGeneration": 1}, replicas=2),
+        WAIT,
+        "not yet seen",
+    ),
     (lws(cond("Available", "False"), cond("Progressing", "True"), ready=1), WAIT, "1 of 2 groups ready"),
     (lws(cond("Available", "True"), ready=1), WAIT, "1 of 2 groups ready"),
     (lws(cond("Available", "True"), ready=2), READY, "2 of 2 groups ready"),
