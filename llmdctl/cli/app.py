@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from llmdctl.cli import diff, install, recipe, render, sandbox, status, uninstall, version
-from llmdctl.cli.output import Format, session, warn, write_result
+from llmdctl.cli.output import Format, replace_unencodable, session, warn, write_result
 from llmdctl.errors import DifferencesFound, Interrupted, LlmdctlError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ EXIT_INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one way out an outcome
     """Run one command line (`sys.argv[1:]` by default) and return its exit code; never raises for a user's mistake."""
     session.format, session.quiet, session.debug = Format.TEXT, False, False
+    replace_unencodable()
     try:
         app(args=list(argv) if argv is not None else None, prog_name="llmdctl")
     except SystemExit as leave:

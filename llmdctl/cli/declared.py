@@ -26,7 +26,7 @@ def declared(*groups: type[Any]) -> Callable[[Callable[..., R]], Callable[..., R
         def run(**given: Any) -> R:  # noqa: ANN401 - typer has converted them by the signature below
             return verb(*(group(**{field.name: given[field.name] for field in fields(group)}) for group in groups))
 
-        parameters = [parameter for group in groups for parameter in _parameters(group)]
+        parameters = [parameter for group in groups for parameter in _parameters(group)]  # type: ignore[arg-type]  # a class is hashable
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         del run.__wrapped__  # inspect would follow it to the verb's own signature

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -55,6 +56,13 @@ def use(shown: Shown) -> None:
     session.format, session.quiet, session.debug = shown.output, shown.quiet, shown.debug
 
 
+def replace_unencodable() -> None:
+    """Show `?` for what a stream cannot show, so that an ASCII locale never ends a run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console whose text is never read as markup; unbounded when it is no terminal."""
     from rich.console import Console
@@ -98,13 +106,13 @@ def write_text(text: RenderableType | str | None) -> None:
     if text is None:
         return
     if isinstance(text, str):
-        sys.stdout.write(_encodable(text, sys.stdout.encoding) + ("" if text.endswith("\n") else "\n"))
+        sys.stdout.write(text + ("" if text.endswith("\n") else "\n"))
         return
     target = console()
     with target.capture() as captured:
         target.print(text)
     lines = (line.rstrip() for line in captured.get().splitlines())
-    sys.stdout.write(_encodable("\n".join(lines), sys.stdout.encoding) + "\n")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def say(message: str) -> None:
@@ -115,10 +123,5 @@ def say(message: str) -> None:
 
 def warn(message: str) -> None:
     """One line on stderr, also with --quiet."""
-    sys.stderr.write(_encodable(message, sys.stderr.encoding) + "\n")
+    sys.stderr.write(message + "\n")
     sys.stderr.flush()
-
-
-def _encodable(text: str, encoding: str | None) -> str:
-    """`text` with what the stream cannot show replaced, so that an ASCII locale never ends a run."""
-    return text.encode(encoding or "ascii", errors="replace").decode(encoding or "ascii")

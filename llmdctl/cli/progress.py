@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from llmdctl.release.events import Event, WaitTick
 
+PRESENT = "there"  # the whole state of kinds that have no readiness of their own, such as a ConfigMap
 HEARTBEAT_S = 30.0  # a silent job is killed by many CI systems
 
 
@@ -54,6 +55,8 @@ class Lines:
 
     def _tick(self, tick: WaitTick) -> None:
         for state in tick.objects:
+            if state.reason == PRESENT:
+                continue
             shown = f"{state.readiness.value}: {state.reason}"
             if self._seen.get(str(state.key)) != shown:
                 self._seen[str(state.key)] = shown
