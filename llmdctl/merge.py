@@ -40,18 +40,21 @@ def leaves(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[
             yield path, value
 
 
-def apply_set(argument: str, values: Mapping[str, Any], *, option: str = "--set") -> dict[str, Any]:
+def apply_set(
+    argument: str, values: Mapping[str, Any], *, option: str = "--set", shown_as: str | None = None
+) -> dict[str, Any]:
     """A copy of `values` with one `--set` argument (`a.b=1,c[0]={x,y}`) applied, in Helm's grammar.
 
     Types: `true`, `false`, `null` in any case; integers of 64 bits without leading zero; all else is text. Stricter
     than Helm where it would drop a setting without a word: empty names, and empty values inside lists.
-    Raises UsageError that quotes the argument.
+    Raises UsageError that quotes the argument, as the user wrote it under `option`.
     """
     result: dict[str, Any] = _copy(values)
     try:
         _Settings(argument).apply(result)
     except _Wrong as wrong:
-        problem = Problem(file=option, message=f"{argument!r}: {wrong}.")
+        quoted = repr(shown_as or argument)
+        problem = Problem(file=option, message=f"{quoted}: {wrong}.")
         remedy = "Write NAME=VALUE, such as modelserver.roles.decode.replicas=2."
         raise UsageError(
             f"{option} {argument!r} cannot be read: {wrong}.", remedy=remedy, problems=(problem,)

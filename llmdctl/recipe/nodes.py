@@ -84,15 +84,22 @@ def _tree(events: Iterator[yaml.Event]) -> Node:
     """The next node with all that it holds; without recursion, as a file may nest without end."""
     anchors: dict[str, Node] = {}
     stack: list[Node] = []
+    flow_depth = 0  # how many of the open collections are written as [] or {}, or lie in one
     for event in events:
         if isinstance(event, yaml.CollectionEndEvent):
             node = stack.pop()
+            flow_depth = max(0, flow_depth - 1)
         else:
             node = _node(event, anchors)
             if stack and stack[-1].children is not None:
                 stack[-1].children.append(node)
+            if flow_depth and node.plain and "?" in (node.text or ""):  # go-yaml ends the text there, libyaml does not
+                raise SyntaxProblem(
+                    f"'{node.text}' must be in quotes: it holds a '?' inside [] or {{}}.", line=node.line
+                )
             if isinstance(event, yaml.CollectionStartEvent):
                 stack.append(node)
+                flow_depth += bool(flow_depth or event.flow_style)
                 if len(stack) > MAX_DEPTH:
                     raise SyntaxProblem(f"values nest deeper than {MAX_DEPTH} levels.", line=node.line)
         if not stack:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from llmdctl.errors import LlmdctlError, Problem, RecipeError
+from llmdctl.errors import Problem, RecipeError, UsageError
 from llmdctl.merge import apply_set, leaves, merge
 from llmdctl.model.document import Document
 from llmdctl.model.recipe import Layer
@@ -39,18 +39,27 @@ def overlay(values: Mapping[str, Any], overrides: Overrides, roles: Sequence[str
         result = merge(result, document.value)
         layers.append(Layer(name="user", source=document.file, values=document.value, mark=document.mark))
     problems: list[Problem] = []
-    settings = [("--role", _role_setting(text, roles, problems)) for text in overrides.role_settings]
-    settings += [("--set", text) for text in overrides.sets]
-    for option, text in settings:
+    for setting in (
+        *_role_settings(overrides, roles, problems),
+        *(_Setting("--set", text, text) for text in overrides.sets),
+    ):
         try:
-            result, layer = _set(result, text, option) if text else (result, None)
-        except LlmdctlError as wrong:
+            result, layer = _set(result, setting)
+        except UsageError as wrong:
             problems += wrong.problems
-            continue
-        layers += [layer] if layer else []
+        else:
+            layers.append(layer)
     if problems:
         raise RecipeError("The settings cannot be applied.", problems=tuple(problems))
     return Overlaid(values=result, layers=tuple(layers))
+
+
+class _Setting(NamedTuple):
+    """One argument: its option, as it was written, and as `--set` would take it."""
+
+    option: str
+    written: str
+    argument: str
 
 
 def _documents(overrides: Overrides) -> list[Document]:
@@ -66,24 +75,26 @@ def _documents(overrides: Overrides) -> list[Document]:
     return documents
 
 
-def _role_setting(text: str, roles: Sequence[str], problems: list[Problem]) -> str | None:
-    """`prefill.replicas=4` as an argument of `--set`; None when the recipe has no such role."""
-    role, dot, _ = text.partition(".")
-    if dot and role in roles:
-        return f"modelserver.roles.{text}"
-    close = nearest(role, roles)
-    message = f"'{text}': the recipe has no role '{role}'." if dot else f"'{text}' does not say ROLE.KEY=VALUE."
-    remedy = None if close else f"It has {', '.join(roles)}."
-    problems.append(Problem(file="--role", message=message, suggestion=close, remedy=remedy))
-    return None
+def _role_settings(overrides: Overrides, roles: Sequence[str], problems: list[Problem]) -> Iterator[_Setting]:
+    """`prefill.replicas=4` as settings of `modelserver.roles`; roles that the recipe has not go to `problems`."""
+    for text in overrides.role_settings:
+        role, dot, _ = text.partition(".")
+        if dot and role in roles:
+            yield _Setting("--role", text, f"modelserver.roles.{text}")
+            continue
+        close = nearest(role, roles)
+        message = f"'{text}': the recipe has no role '{role}'." if dot else f"'{text}' does not say ROLE.KEY=VALUE."
+        remedy = None if close else f"It has {', '.join(roles)}."
+        problems.append(Problem(file="--role", message=message, suggestion=close, remedy=remedy))
 
 
-def _set(values: Mapping[str, Any], text: str, option: str) -> tuple[dict[str, Any], Layer]:
-    changed = apply_set(text, values, option=option)
+def _set(values: Mapping[str, Any], setting: _Setting) -> tuple[dict[str, Any], Layer]:
+    option, written, argument = setting
+    changed = apply_set(argument, values, option=option, shown_as=written)
     stated: dict[str, Any] = {}
-    for path, _ in leaves(apply_set(text, {}, option=option)):
+    for path, _ in leaves(apply_set(argument, {}, option=option, shown_as=written)):
         stated = merge(stated, _nested(path, _at(changed, path)))
-    return changed, Layer(name=option, source=f"{option} {text}", values=stated)
+    return changed, Layer(name=option, source=f"{option} {written}", values=stated)
 
 
 def _at(values: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401  any JSON value

@@ -290,7 +290,7 @@ def test_several_pods_need_a_leader_worker_set(catalog) -> None:
         ("decod.replicas=1", "--role: 'decod.replicas=1': the recipe has no role 'decod'. Did you mean 'decode'?"),
         ("encode.replicas=1", "--role: 'encode.replicas=1': the recipe has no role 'encode'. Did you mean 'decode'?"),
         ("replicas=1", "--role: 'replicas=1' does not say ROLE.KEY=VALUE. It has prefill, decode."),
-        ("decode.replicas", "--role: 'modelserver.roles.decode.replicas': 'replicas' has no value."),
+        ("decode.replicas", "--role: 'decode.replicas': 'replicas' has no value."),
     ],
 )
 def test_role_settings_that_cannot_be_read(catalog, text: str, expected: str) -> None:

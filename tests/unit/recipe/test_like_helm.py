@@ -147,6 +147,8 @@ PIECES = [
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
 @example("---\n---\na: 1\n")
 @example("a: b\n\ufeff")
+@example("a: [a? ]")
+@example("a: {b: [c], d: e?f}\ng: h?i")
 def test_any_text(text: str) -> None:
     mine = ours(text)
     if mine is not None:

@@ -34,6 +34,7 @@ def refusal(data: bytes) -> list[str]:
         (b"---\n---\nb: 2\n", ["f.yaml:3: the file holds a second document."]),  # helm 3 would see nothing
         (b"a: 1\nb: \xef\xbb\xbf2\n", ["f.yaml:2: a byte order mark stands inside the file"]),
         (b"a: [1, 2\n", ["f.yaml:2: this is no valid YAML: did not find expected ',' or ']'"]),
+        (b"a: [http://x?y=1]\n", ["f.yaml:1: 'http://x?y=1' must be in quotes: it holds a '?' inside [] or {}."]),
         (b"a:\n\t- b\n", ["f.yaml:2: this is no valid YAML: found character that cannot start any token"]),
         (b"a: *nobody\n", ["f.yaml:1: no anchor is called '&nobody'."]),
         (b"a: &a [*a]\n", ["f.yaml:1: a[0]: an anchor holds an alias of itself."]),
