@@ -6,6 +6,7 @@ a private file or in memory, never on a command line, and raise `HelmError` and 
 """
 
 from llmdctl.helm.door import ASSUMED_KUBERNETES, Change, Engine, Helm, Rendered, Renderer, Target
+from llmdctl.helm.embedded import importable as embedded_installed
 from llmdctl.helm.manifest import parse_manifests
 from llmdctl.helm.opening import open_helm, open_renderer
 
@@ -17,6 +18,7 @@ __all__ = [
     "Rendered",
     "Renderer",
     "Target",
+    "embedded_installed",
     "open_helm",
     "open_renderer",
     "parse_manifests",

@@ -9,7 +9,7 @@ from llmdctl.programs.cache import cache_root
 from llmdctl.programs.catalog import CATALOG, Pinned, pinned
 from llmdctl.programs.crds import CRD_MODULES, CrdModule, crds, manifests
 from llmdctl.programs.origin import Origin, Program, Reporter, silent
-from llmdctl.programs.sources import find
+from llmdctl.programs.sources import find, locate
 
 __all__ = [
     "CATALOG",
@@ -22,6 +22,7 @@ __all__ = [
     "cache_root",
     "crds",
     "find",
+    "locate",
     "manifests",
     "pinned",
     "silent",

@@ -27,10 +27,19 @@ def find(name: str, *, path: Path | None = None, report: Reporter = silent) -> P
     Raises ProgramError: unknown name, unfit explicit choice, failed build (with the place of its log).
     """
     program = pinned(name)
+    return _at_hand(program, path, report) or _downloaded(program, report) or _built(program, report)
+
+
+def locate(name: str) -> Program | None:
+    """As `find`, but None where the program would have to be downloaded or built."""
+    return _at_hand(pinned(name), None, silent)
+
+
+def _at_hand(program: Pinned, path: Path | None, report: Reporter) -> Program | None:
     chosen = path or _from_variable(program)
     if chosen is not None:
         return _explicit(program, chosen, given_by="the given path" if path else program.variable)
-    return _on_path(program, report) or _cached(program) or _downloaded(program, report) or _built(program, report)
+    return _on_path(program, report) or _cached(program)
 
 
 def _from_variable(program: Pinned) -> Path | None:
