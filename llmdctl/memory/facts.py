@@ -106,52 +106,61 @@ class ModelFacts:
     ) -> ModelFacts:
         """From a config.json as on the Hugging Face hub, or the part of it that a facet keeps.
 
-        Missing `head_dim` means hidden / heads and missing `num_key_value_heads` as many as query heads, as in
-        transformers' own configuration classes. Qwen2 states `sliding_window` while `use_sliding_window` is false:
-        it then counts for nothing. Multimodal models nest everything under `text_config`.
         Raises KeyError when a number that every model has is missing.
         """
-        text = {**config, **(config.get("text_config") or {})}
-        heads, layers = int(text["num_attention_heads"]), int(text["num_hidden_layers"])
-        full, windowed, window = _windows(text, layers)
-        state = _state(text)
-        architectures = text.get("architectures") or [text.get("architecture") or ""]
+        text = {**config, **(config.get("text_config") or {})}  # multimodal models nest everything there
         dtype_bytes = _DTYPE_BYTES.get(str(text.get("dtype") or text.get("torch_dtype") or "auto"), 2)
         return cls(
             id=name,
-            architecture=str(architectures[0]),
-            layers=layers,
-            hidden=int(text["hidden_size"]),
-            heads=heads,
-            kv_heads=int(text.get("num_key_value_heads") or heads),
-            head_dim=int(text.get("head_dim") or int(text["hidden_size"]) // heads),
-            vocab=int(text["vocab_size"]),
-            ffn=int(text.get("intermediate_size") or 0),
+            architecture=str((text.get("architectures") or [text.get("architecture") or ""])[0]),
             tied=bool(text.get("tie_word_embeddings", False)),
             attention_bias=bool(text.get("attention_bias", False)),
             dtype_bytes=dtype_bytes,
             quantization=_quantization(text),
-            full_layers=full,
-            windowed_layers=windowed,
-            window=window,
             experts=_experts(text),
             latent=_latent(text),
-            state=state,
-            kv_dtype_bytes=_DTYPE_BYTES.get(kv_dtype, dtype_bytes) if kv_dtype != "auto" else dtype_bytes,
+            state=_state(text),
+            kv_dtype_bytes=dtype_bytes if kv_dtype == "auto" else _DTYPE_BYTES.get(kv_dtype, dtype_bytes),
             stored_bytes=stored_bytes,
             max_model_len=max_model_len or int(text.get("max_position_embeddings") or 0),
+            **_shape(text),
+            **_windows(text),
         )
+
+
+def _shape(text: Mapping[str, Any]) -> dict[str, int]:
+    """Sizes. Missing `head_dim` means hidden / heads and missing `num_key_value_heads` as many as query heads, as in
+    transformers' own configuration classes."""
+    heads, hidden = int(text["num_attention_heads"]), int(text["hidden_size"])
+    return {
+        "layers": int(text["num_hidden_layers"]),
+        "hidden": hidden,
+        "heads": heads,
+        "kv_heads": int(text.get("num_key_value_heads") or heads),
+        "head_dim": int(text.get("head_dim") or hidden // heads),
+        "vocab": int(text["vocab_size"]),
+        "ffn": int(text.get("intermediate_size") or 0),
+    }
 
 
 def _first(text: Mapping[str, Any], *names: str) -> int:
     return next((int(text[name]) for name in names if text.get(name) is not None), 0)
 
 
-def _windows(text: Mapping[str, Any], layers: int) -> tuple[int, int, int]:
-    """Layers that keep every token, layers that keep a window, and the window."""
-    window = int(text.get("sliding_window") or 0)
-    if text.get("use_sliding_window") is False:
-        window = 0
+def _windows(text: Mapping[str, Any]) -> dict[str, int]:
+    """Layers that keep every token, layers that keep a window, and the window.
+
+    Qwen2 states `sliding_window` while `use_sliding_window` is false: it then counts for nothing.
+    """
+    layers = int(text["num_hidden_layers"])
+    window = 0 if text.get("use_sliding_window") is False else int(text.get("sliding_window") or 0)
+    full, windowed = _layer_kinds(text, layers, window)
+    if not window:
+        full, windowed = full + windowed, 0
+    return {"full_layers": full, "windowed_layers": windowed, "window": window if windowed else 0}
+
+
+def _layer_kinds(text: Mapping[str, Any], layers: int, window: int) -> tuple[int, int]:
     types = text.get("layer_types")
     counts: dict[str, int] = {}
     if isinstance(types, Mapping):
@@ -160,15 +169,14 @@ def _windows(text: Mapping[str, Any], layers: int) -> tuple[int, int, int]:
         counts = {str(kind): sum(1 for one in types if one == kind) for kind in types}
     if counts:
         full = sum(number for kind, number in counts.items() if kind in ("full_attention", "attention"))
-        windowed = counts.get("sliding_attention", 0)
-        return (full, windowed, window) if window else (full + windowed, 0, 0)
+        return full, counts.get("sliding_attention", 0)
     pattern = int(text.get("sliding_window_pattern") or 0)  # every n-th layer is full
     if window and pattern:
-        return layers // pattern, layers - layers // pattern, window
+        return layers // pattern, layers - layers // pattern
     hybrid = text.get("hybrid_override_pattern")
     if hybrid:
-        return str(hybrid).count("*"), 0, 0
-    return (0, layers, window) if window else (layers, 0, 0)
+        return str(hybrid).count("*"), 0
+    return (0, layers) if window else (layers, 0)
 
 
 def _experts(text: Mapping[str, Any]) -> Experts | None:

@@ -223,7 +223,12 @@ def _shared(single: Mapping[str, list[Document]], problems: list[Problem]) -> tu
         return versions_from(single["versions"]), cells_from(single["evidence"])
     except RecipeError as wrong:
         problems += wrong.problems
-        return Versions(), ()
+    except (KeyError, TypeError, AttributeError):  # a shipped file that somebody is editing
+        for name, documents in single.items():
+            entry = _Entry(file=Path(), shown="", schema=name, name=name, kind=name)
+            for document in documents:
+                problems += _invalid(document, entry)
+    return Versions(), ()
 
 
 def _invalid(document: Document, entry: _Entry) -> list[Problem]:

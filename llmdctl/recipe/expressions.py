@@ -180,16 +180,8 @@ def _environment() -> Any:  # noqa: ANN401  a jinja2.Environment, imported late
         """Fails in every use, with the nearest name."""
 
         def __init__(self, hint: str | None = None, obj: Any = missing, name: str | None = None, **_: object) -> None:  # noqa: ANN401
-            super().__init__(hint=hint, obj=obj, name=name, exc=lambda _message: _absent(obj, name or ""))  # type: ignore[arg-type]
-
-    def _absent(container: object, name: str) -> Exception:
-        if container is missing:
-            return _Unset(name)
-        try:
-            look_up(container, name)
-        except ExpressionError as wrong:
-            return wrong
-        return _Unset(name)
+            error: Any = lambda _message: _absent(None if obj is missing else obj, name or "")  # noqa: E731
+            super().__init__(hint=hint, obj=obj, name=name, exc=error)
 
     class Keys(SandboxedEnvironment):
         """Reads keys only, and divides whole numbers without leaving whole numbers."""
@@ -212,6 +204,16 @@ def _environment() -> Any:  # noqa: ANN401  a jinja2.Environment, imported late
     environment.filters = {name: environment.filters[name] for name in _FILTERS}
     environment.globals = {}
     return environment
+
+
+def _absent(container: object, name: str) -> Exception:
+    """The error for a name that `container`, or without one the whole context, does not hold."""
+    try:
+        if container is not None:
+            look_up(container, name)
+    except ExpressionError as wrong:
+        return wrong
+    return _Unset(name)
 
 
 def _operate(symbol: str, left: Any, right: Any) -> Any:  # noqa: ANN401  numbers

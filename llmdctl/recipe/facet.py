@@ -159,7 +159,7 @@ def _shape(document: Document, kind: str) -> Mapping[str, Any]:
         not value.keys() <= _KEYS[kind]
         or not isinstance(blocks, list | tuple)
         or not isinstance(exclusions, list | tuple)
-        or not all(isinstance(block, dict) and block.keys() <= _BLOCK_KEYS for block in blocks)
+        or not all(isinstance(block, dict) and {"match"} <= block.keys() <= _BLOCK_KEYS for block in blocks)
         or not all(isinstance(entry, dict) and entry.keys() <= _EXCLUSION_KEYS for entry in exclusions)
     ):
         raise Malformed

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from llmdctl.merge import leaves
+from llmdctl.merge import leaves, merge
 from llmdctl.model.document import json_path
-from llmdctl.model.recipe import Origin, Recipe, Statement
+from llmdctl.model.recipe import Layer, Origin, Recipe, Statement
 from llmdctl.recipe.chart_defaults import chart_layers
 
 
-def explain(recipe: Recipe) -> tuple[Origin, ...]:
+def explain(recipe: Recipe, computed: Layer | None = None) -> tuple[Origin, ...]:
     """Every key of the composed values with all that was said about it, sorted by key.
 
-    The first statement is the chart's own default where it has one; of an expression the statement shows the text, and
+    The first statement is the chart's own default where it has one, then that of `computed` (from
+    `values.computed_layer`), over which every other layer wins. Of an expression the statement shows the text, and
     `value` the result.
     """
-    layers = (*chart_layers(), *recipe.layers)
+    below = [computed] if computed else []
+    layers = (*chart_layers(), *below, *recipe.layers)
+    values = merge(computed.values, recipe.values) if computed else recipe.values
     origins = []
-    for path, value in leaves(recipe.values):
+    for path, value in leaves(values):
         said = [
             Statement(layer=layer.label, place=layer.place(path), value=_at(layer.values, path))
             for layer in layers

@@ -89,8 +89,8 @@ def _prerequisite(name: str, content: Mapping[str, Any]) -> Prerequisite:
     return Prerequisite(
         name=name,
         title=content.get("title") or name,
-        kind=content["kind"],
-        version=content["version"],
+        kind=content.get("kind") or "platform",
+        version=content.get("version") or "",
         crds=tuple(content.get("crds") or ()),
         manifest=content.get("manifest"),
         charts=tuple(

@@ -7,7 +7,7 @@ from typing import Any
 
 from llmdctl.errors import Problem
 from llmdctl.model.document import json_path
-from llmdctl.model.recipe import Recipe, locate
+from llmdctl.model.recipe import Layer, Recipe, locate
 from llmdctl.values.sizing import GIB, cache_bytes, host_memory_bytes, startup_s
 
 _SIZING = ("modelserver", "sizing")
@@ -21,6 +21,13 @@ def computed(recipe: Recipe) -> dict[str, Any]:
     if memory:
         fragment["modelserver"]["roleDefaults"] = {"resources": {"requests": {"memory": memory}}}
     return fragment
+
+
+def computed_layer(recipe: Recipe) -> Layer:
+    """What is computed, as a layer below the others, for `recipe.explain`."""
+    names = recipe.facets
+    source = f"facts of model {names['model']} and accelerator {names['accelerator']}"
+    return Layer(name="computed", source=source, values=computed(recipe))
 
 
 def contradictions(recipe: Recipe) -> Iterator[Problem]:

@@ -10,10 +10,10 @@ import pytest
 from llmdctl import assets
 from llmdctl.errors import RecipeError, UsageError
 from llmdctl.model.selection import Overrides, Selection
-from llmdctl.recipe import Catalog, compose
+from llmdctl.recipe import Catalog, compose, explain
 from llmdctl.recipe.evaluation import ROLE_KEYS
 from llmdctl.recipe.reader import read
-from llmdctl.values import build, complete
+from llmdctl.values import build, complete, computed_layer
 from llmdctl.values.sizing import cache_bytes, host_memory_bytes, startup_s
 
 GIB = 2**30
@@ -133,6 +133,18 @@ def test_another_device_leaves_its_count_open(shipped: Catalog) -> None:
 def test_memory_is_computed_where_nobody_says_it(shipped: Catalog, sets: tuple[str, ...], memory: str | None) -> None:
     defaults = complete(composed(shipped, *sets))["modelserver"]["roleDefaults"]
     assert defaults.get("resources", {}).get("requests", {}).get("memory") == memory
+
+
+def test_what_is_computed_is_explained(shipped: Catalog) -> None:
+    recipe = composed(shipped, "modelserver.sizing.startupSeconds=7200")
+    origins = {origin.key: origin for origin in explain(recipe, computed_layer(recipe))}
+    weights = origins["modelserver.sizing.weightBytes"]
+    assert weights.value == 65248815744
+    assert [(one.layer, one.place) for one in weights.layers][1:] == [
+        ("computed", "facts of model gpt-oss-120b and accelerator h200")
+    ]
+    startup = origins["modelserver.sizing.startupSeconds"]
+    assert (startup.value, [one.layer for one in startup.layers]) == (7200, ["chart", "computed", "--set"])
 
 
 def test_keys_have_one_order(shipped: Catalog) -> None:
