@@ -74,15 +74,11 @@ def node_from_facet(
     port are kwok's: the API server asks there for the logs of the node's pods.
     """
     name = f"{accelerator}-{index}"
-    extra = dict(extra_allocatable or {})
-    capacity = _DEFAULT_RESOURCES | _strings(template.get("capacity")) | extra
-    allocatable = capacity | _strings(template.get("allocatable")) | extra
     system = _SYSTEM_DEFAULTS | _strings(template.get("system"))
-    architecture, operating_system = system["architecture"], system["operatingSystem"]
     labels = {
         "kubernetes.io/hostname": name,
-        "kubernetes.io/arch": architecture,
-        "kubernetes.io/os": operating_system,
+        "kubernetes.io/arch": system["architecture"],
+        "kubernetes.io/os": system["operatingSystem"],
         SIMULATED: "fake",
         ACCELERATOR: accelerator,
     }
@@ -96,18 +92,25 @@ def node_from_facet(
         },
         "spec": {"taints": _taints(template.get("taints") or [])},
         "status": {
-            "phase": "Running",
             "addresses": [
                 {"type": "InternalIP", "address": "127.0.0.1"},
                 {"type": "Hostname", "address": name},
             ],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet_port}},
-            "capacity": capacity,
-            "allocatable": allocatable,
-            "nodeInfo": system
-            | {"kubeProxyVersion": system["kubeletVersion"], "machineID": "", "systemUUID": "", "bootID": ""},
+            "nodeInfo": _node_info(system),
+            **_resources(template, dict(extra_allocatable or {})),
         },
     }
+
+
+def _resources(template: Mapping[str, Any], extra: dict[str, str]) -> dict[str, dict[str, str]]:
+    capacity = _DEFAULT_RESOURCES | _strings(template.get("capacity")) | extra
+    return {"capacity": capacity, "allocatable": capacity | _strings(template.get("allocatable")) | extra}
+
+
+def _node_info(system: dict[str, str]) -> dict[str, str]:
+    unknown = {"machineID": "", "systemUUID": "", "bootID": ""}  # required by the API, and nobody's business here
+    return system | {"kubeProxyVersion": system["kubeletVersion"]} | unknown
 
 
 def _taints(taints: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

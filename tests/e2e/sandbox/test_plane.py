@@ -7,10 +7,11 @@ import subprocess
 
 import psutil
 import pytest
+import yaml
 
-from llmdctl import sandbox
+from llmdctl import assets, sandbox
 from llmdctl.errors import ClusterError
-from llmdctl.sandbox.furnish import NODES, is_ready
+from llmdctl.sandbox.furnish import NODES, is_ready, served
 
 from .objects import (
     CLAIMS,
@@ -53,6 +54,18 @@ def test_status_names_everything(plane):
     h200 = next(node for node in found.nodes if node.name == "h200-0")
     assert h200.ready
     assert h200.accelerators["nvidia.com/gpu"] == "8"
+
+
+def test_every_definition_by_which_a_prerequisite_is_recognized_is_loaded(plane):
+    versions = yaml.safe_load((assets.paths() / "versions.yaml").read_text())
+    named = {
+        crd
+        for one_set in versions["sets"].values()
+        for prerequisite in one_set["prerequisites"].values()
+        for crd in prerequisite.get("crds", [])
+    }
+    assert len(named) > 20
+    assert named <= {f"{plural}.{group}" for group, plural in served(plane.api)}
 
 
 def test_everything_listens_on_loopback_only(plane):
