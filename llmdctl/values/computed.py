@@ -79,11 +79,10 @@ def _sizing(recipe: Recipe) -> dict[str, Any]:
     model = recipe.facts["model"]
     weights = int(model.get("weight_bytes") or 0)
     if _is_own_model(recipe) and weights:
-        source = value_at(recipe.values, ("modelserver", "model", "source")) or "hf"
         download = max(weights, int(model.get("download_bytes") or 0))
         sizes["weightBytes"] = weights
-        sizes["startupSeconds"] = startup_s(download if source == "hf" else weights, source=source)
-        sizes["cacheBytes"] = cache_bytes(download, source=source)
+        sizes["startupSeconds"] = startup_s(download)
+        sizes["cacheBytes"] = cache_bytes(download)
     return sizes
 
 

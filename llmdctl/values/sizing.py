@@ -1,4 +1,8 @@
-"""Sizes that follow from a model's weights and a node's shape. Each is one formula."""
+"""Sizes that follow from a model's weights and a node's shape. Each is one formula.
+
+Disk and startup depend on facts alone, so that a `--set` means the same with and without llmdctl; memory follows
+the parallelism of a role for which no path states it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,8 @@ from typing import Final
 GIB: Final = 2**30
 
 DOWNLOAD_BYTES_PER_S: Final = 25_000_000
-"""200 Mbit/s: the slowest link to a model hub that an installation is planned for. A 65 GB model then takes the 3,600 s
-that llm-d's guides give every model (startup probe of 120 x 30 s)."""
-
-LOAD_BYTES_PER_S: Final = 100_000_000
-"""From a claim, an image or a directory: the slower network file systems; local disks are ten times as fast."""
+"""200 Mbit/s: the slowest link to a model hub that an installation is planned for. A 65 GB model then takes about the
+3,600 s that llm-d's guides give every model (startup probe of 120 x 30 s)."""
 
 START_S: Final = 600
 """Process start, compilation and capture of CUDA graphs, with a cold compile cache."""
@@ -28,18 +29,17 @@ SHM_MOST_BYTES: Final = 64 * GIB
 """/dev/shm as charts/modelserver computes it from `shmBytes: 0`; what is written there counts as the pod's memory."""
 
 
-def startup_s(weight_bytes: int, *, source: str) -> int:
-    """Seconds a model server may take to answer: bytes / speed + 600, rounded up to five minutes, at least 15.
+def startup_s(download_bytes: int) -> int:
+    """Seconds a model server may take to answer: bytes / 25 MB/s + 600, rounded up to five minutes, at least 15.
 
-    `source` is where the weights come from: hf downloads; pvc, oci and path are read.
+    Weights from a claim, an image or a directory load faster; a budget that is too long only delays the alarm.
     """
-    speed = DOWNLOAD_BYTES_PER_S if source == "hf" else LOAD_BYTES_PER_S
-    return max(900, _up(weight_bytes / speed + START_S, 300))
+    return max(900, _up(download_bytes / DOWNLOAD_BYTES_PER_S + START_S, 300))
 
 
-def cache_bytes(download_bytes: int, *, source: str) -> int:
-    """Disk for the download: 1.1 x its bytes, in whole GiB; 0 where nothing is downloaded."""
-    return _up(download_bytes * CACHE_SHARE, GIB) if source == "hf" else 0
+def cache_bytes(download_bytes: int) -> int:
+    """Disk for the download: 1.1 x its bytes, in whole GiB. The chart uses it only where something is downloaded."""
+    return _up(download_bytes * CACHE_SHARE, GIB)
 
 
 def host_memory_bytes(accelerators: int, *, shm_bytes: int = 0, weight_bytes: int = 0) -> int:
