@@ -47,8 +47,7 @@ class RenderOptions:
 def run(recipe: RecipeOptions, release: ReleaseOptions, rendering: RenderOptions, output: OutputOptions) -> None:
     """Render a recipe: its manifests on stdout, or a folder for plain helm with --to."""
     from llmdctl.cli import results
-    from llmdctl.helm import open_renderer
-    from llmdctl.release import in_scope, to_manifests
+    from llmdctl.helm import in_scope, open_renderer, to_manifests
     from llmdctl.values import to_yaml
 
     use(output)

@@ -9,6 +9,7 @@ from llmdctl.helm.door import ASSUMED_KUBERNETES, Change, Engine, Helm, Rendered
 from llmdctl.helm.embedded import importable as embedded_installed
 from llmdctl.helm.manifest import parse_manifests
 from llmdctl.helm.opening import open_helm, open_renderer
+from llmdctl.helm.writing import cluster_part, in_scope, to_manifests
 
 __all__ = [
     "ASSUMED_KUBERNETES",
@@ -18,8 +19,11 @@ __all__ = [
     "Rendered",
     "Renderer",
     "Target",
+    "cluster_part",
     "embedded_installed",
+    "in_scope",
     "open_helm",
     "open_renderer",
     "parse_manifests",
+    "to_manifests",
 ]

@@ -4,7 +4,6 @@ from llmdctl.release import events
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.differing import diff
 from llmdctl.release.installing import InstallOptions, InstallResult, install
-from llmdctl.release.manifests import cluster_part, in_scope, to_manifests
 from llmdctl.release.pods import Patience
 from llmdctl.release.record import Revision, releases
 from llmdctl.release.removing import Inventory, UninstallResult, inventory, uninstall
@@ -22,16 +21,13 @@ __all__ = [
     "Patience",
     "Revision",
     "UninstallResult",
-    "cluster_part",
     "diff",
     "dry_run",
     "events",
-    "in_scope",
     "install",
     "inventory",
     "releases",
     "status",
-    "to_manifests",
     "uninstall",
     "wait",
 ]

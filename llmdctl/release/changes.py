@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from llmdctl.helm.writing import is_cluster_scoped, to_yaml
 from llmdctl.kube import KubernetesObject, Served, key_of
 from llmdctl.model.release import ObjectChange, ObjectKey
-from llmdctl.release.manifests import is_cluster_scoped, to_yaml
 from llmdctl.release.redaction import redact_object
 
 _CONTEXT_LINES: Final = 3

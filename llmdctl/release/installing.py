@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from llmdctl.errors import ClusterError, ForbiddenError, Interrupted, Problem
 from llmdctl.helm import Engine, Helm, Rendered
+from llmdctl.helm.writing import is_cluster_scoped
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey, ReleaseSpec, ReleaseStatus
 from llmdctl.release.changes import compare, placed
@@ -16,7 +17,6 @@ from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.drift import drift
 from llmdctl.release.events import Noticed, ObjectChanged, Phase, PhaseFinished, PhaseStarted, Reporter, silent
 from llmdctl.release.facts import from_labels, to_labels
-from llmdctl.release.manifests import is_cluster_scoped
 from llmdctl.release.namespaces import ensure_namespace
 from llmdctl.release.ownership import refuse_foreign
 from llmdctl.release.planning import Plan, change_of, plan, render_for

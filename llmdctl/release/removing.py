@@ -106,6 +106,19 @@ class _Removal:
         keys = [key_of(obj) for obj in owned if not must_stay(obj)]
         self._remove(keys)
         self.report(PhaseStarted(phase=Phase.WAIT_GONE, detail="until its objects and pods are gone"))
+        self._wait_gone(keys, started_s)
+        if remove_crds:
+            self._remove_crds()
+        else:
+            self.kept += _kept_crds(self.cluster)
+        if self._remove_namespace():
+            self._wait_gone([namespace_key(self.namespace)], started_s)  # or the next install would meet it dying
+            self._gone(namespace_key(self.namespace))
+        elapsed_s = self.clock.monotonic() - started_s
+        self.report(PhaseFinished(phase=Phase.WAIT_GONE, detail=f"{self.name} is gone", elapsed_s=elapsed_s))
+        return UninstallResult(removed=tuple(self.removed), kept=tuple(self.kept))
+
+    def _wait_gone(self, keys: list[ObjectKey], started_s: float) -> None:
         wait_gone(
             self.cluster,
             keys,
@@ -115,14 +128,6 @@ class _Removal:
             clock=self.clock,
             report=self.report,
         )
-        if remove_crds:
-            self._remove_crds()
-        else:
-            self.kept += _kept_crds(self.cluster)
-        self._remove_namespace()
-        elapsed_s = self.clock.monotonic() - started_s
-        self.report(PhaseFinished(phase=Phase.WAIT_GONE, detail=f"{self.name} is gone", elapsed_s=elapsed_s))
-        return UninstallResult(removed=tuple(self.removed), kept=tuple(self.kept))
 
     def _remove(self, keys: list[ObjectKey]) -> None:
         if latest(self.cluster, self.name, self.namespace) is not None:
@@ -145,25 +150,28 @@ class _Removal:
             elif self.cluster.delete(key_of(crd)):
                 self._gone(key_of(crd))
 
-    def _remove_namespace(self) -> None:
+    def _remove_namespace(self) -> bool:
+        """Whether the namespace goes: it is ours and nothing else is in it; else why it stays is noted."""
         live = find(self.cluster, namespace_key(self.namespace))
-        if live is None or (live.get("metadata") or {}).get("deletionTimestamp"):
-            return
+        if live is None:
+            return False
         if not is_ours(live):
             self.kept.append(_not_ours(self.namespace))
-            return
+            return False
+        if (live.get("metadata") or {}).get("deletionTimestamp"):
+            return True
         left = [str(key) for key in contents(self.cluster, self.namespace)]
         if left:
             shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
             self.kept.append(f"Namespace/{self.namespace}: it holds {shown}")
-            return
+            return False
         try:
             self.cluster.delete(namespace_key(self.namespace))
         except ForbiddenError as refused:
             self.report(Noticed(message=refused.message))
             self.kept.append(f"Namespace/{self.namespace}: it may not be removed")
-            return
-        self._gone(namespace_key(self.namespace))
+            return False
+        return True
 
     def _gone(self, key: ObjectKey) -> None:
         self.removed.append(key)

@@ -7,9 +7,9 @@ from typing import Any
 
 from llmdctl.errors import ConflictError, HelmError
 from llmdctl.helm import Change, Engine, Rendered
+from llmdctl.helm.writing import to_manifests
 from llmdctl.kube import key_of
 from llmdctl.model.release import ObjectKey, ReleaseSpec
-from llmdctl.release.manifests import to_manifests
 from llmdctl.release.ownership import as_of_release, is_of_release
 from tests.fakes.cluster import FakeCluster
 

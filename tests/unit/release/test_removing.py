@@ -140,6 +140,14 @@ def test_a_namespace_that_llmdctl_did_not_make_stays(world: World):
     assert remove(world).kept == ("Namespace/llm: llmdctl did not make it",)
 
 
+def test_a_namespace_that_takes_its_time_is_waited_for(world: World):
+    world.install()
+    world.cluster.finalized.add(namespace_key("llm"))
+    world.time.at(6.0, lambda: world.cluster.remove(namespace_key("llm")))
+    assert str(remove(world).removed[-1]) == "Namespace/llm"
+    assert world.time.elapsed_s >= 6.0
+
+
 def test_a_namespace_that_may_not_be_removed_stays(world: World):
     world.install()
 

@@ -9,9 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmdctl.helm import parse_manifests
+from llmdctl.helm import cluster_part, in_scope, parse_manifests, to_manifests
 from llmdctl.model.release import ObjectKey
-from llmdctl.release import cluster_part, in_scope, to_manifests
 from llmdctl.release.changes import compare, placed
 from llmdctl.release.endpoint import endpoint
 from llmdctl.release.facts import from_labels, label_value, to_labels

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from llmdctl.kube import KubernetesObject
+from llmdctl.helm.door import KubernetesObject
 
 _CLUSTER_SCOPED: Final = frozenset(
     {
@@ -52,7 +52,7 @@ def is_cluster_scoped(obj: KubernetesObject) -> bool:
     return (group, str(obj.get("kind", ""))) in _CLUSTER_SCOPED
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # libyaml where it is there: 8 x
     """Quotes every text that some YAML reader would take for something else; texts of several lines as blocks."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
