@@ -66,9 +66,8 @@ class EmbeddedHelm:
 
     def _files(self, chart: Path, values: Mapping[str, Any], options: Mapping[str, object]) -> dict[str, str]:
         """Template path -> text. The public `render` takes no Kubernetes version; the function below it does."""
-        with _quiet_stderr():
-            # Loaded for each render (12 ms): rendering takes disabled subcharts out of the loaded chart for good.
-            loaded = self._sdk.Chart.load(chart)  # its end frees what `_raw` points to
+        # Loaded for each render (12 ms): rendering takes disabled subcharts out of the loaded chart for good.
+        with _quiet_stderr(), self._sdk.Chart.load(chart) as loaded:
             answer = self._sdk._native.call_string(
                 "helm_render", loaded._raw(), json.dumps(values), json.dumps(options)
             )

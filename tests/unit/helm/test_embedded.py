@@ -62,6 +62,33 @@ def test_the_kubernetes_version_and_apis_are_those_asked_for(engine: EmbeddedHel
     assert told["data"] == {"version": "v1.31.2", "openshift": "true", "upgrade": "true"}
 
 
+def test_a_subchart_that_was_off_in_one_render_is_there_in_the_next(engine: EmbeddedHelm, tmp_path: Path):
+    for folder, name, more in (
+        (tmp_path, "top", "dependencies: [{name: sub, version: 1.0.0, condition: sub.enabled}]\n"),
+        (tmp_path / "charts" / "sub", "sub", ""),
+    ):
+        (folder / "templates").mkdir(parents=True)
+        (folder / "Chart.yaml").write_text(f"apiVersion: v2\nname: {name}\nversion: 1.0.0\n{more}")
+        text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n"
+        (folder / "templates" / "a.yaml").write_text(text)
+
+    def names(enabled: bool) -> set[str]:
+        asked = replace(spec(sub={"enabled": enabled}), chart=tmp_path)
+        return {obj["metadata"]["name"] for obj in engine.render(asked).objects}
+
+    assert [names(True), names(False), names(True)] == [{"top", "sub"}, {"top"}, {"top", "sub"}]
+
+
+def test_nothing_of_the_library_is_left_open(engine: EmbeddedHelm):
+    import helm_python
+
+    before = helm_python.open_handles_count()
+    engine.render(spec())
+    with pytest.raises(RecipeError):
+        engine.render(spec(refuse="no"))
+    assert helm_python.open_handles_count() == before
+
+
 def test_it_writes_nothing_to_standard_error(engine: EmbeddedHelm, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     linked = tmp_path / "linked"
     linked.symlink_to(CHART)
