@@ -34,11 +34,18 @@ class Lazy(Mapping[str, Any]):
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401  a scalar
         return self._values[key]()
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._values  # Mapping's own would compute the value
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
     def __len__(self) -> int:
         return len(self._values)
+
+
+class _ReportedElsewhere(ExpressionError):
+    """An expression needs another one, whose mistake is in `problems` already."""
 
 
 class Evaluation:
@@ -49,6 +56,7 @@ class Evaluation:
         self._values = values
         self._names = names
         self._results: dict[int, Any] = {}  # by identity of the template
+        self._failed: set[int] = set()
         self._open: list[Template] = []
 
     def result(self) -> dict[str, Any]:
@@ -74,9 +82,7 @@ class Evaluation:
         if isinstance(value, Template):
             try:
                 return self._scalar(value, path)
-            except ExpressionError as wrong:
-                self.problems.append(value.problem(wrong.message, wrong.suggestion))
-                self._results[id(value)] = None
+            except _ReportedElsewhere:
                 return None
         if isinstance(value, Mapping):
             return {key: self._evaluated(inner, (*path, key)) for key, inner in value.items()}
@@ -87,12 +93,19 @@ class Evaluation:
     def _scalar(self, template: Template, path: KeyPath) -> Any:  # noqa: ANN401  a scalar
         if id(template) in self._results:
             return self._results[id(template)]
+        if id(template) in self._failed:
+            raise _ReportedElsewhere("")
         if any(template is outer for outer in self._open):
             circle = " -> ".join(json_path(outer.path) for outer in [*self._open, template])
             raise ExpressionError(f"the expression depends on itself: {circle}.")
         self._open.append(template)
         try:
             result = _filled(template, self._context(path))
+        except ExpressionError as wrong:
+            self._failed.add(id(template))
+            if not isinstance(wrong, _ReportedElsewhere):
+                self.problems.append(template.problem(wrong.message, wrong.suggestion))
+            raise _ReportedElsewhere(wrong.message) from wrong
         finally:
             self._open.pop()
         self._results[id(template)] = result

@@ -63,15 +63,23 @@ def look_up(container: object, key: object) -> Any:  # noqa: ANN401  any JSON va
 
     Raises ExpressionError that names the nearest key.
     """
+    if _holds(container, key):
+        found: Any = container[key]  # type: ignore[index]
+        return found
     if isinstance(container, Mapping):
-        if key in container:
-            return container[key]
         raise _unknown(str(key), container)
-    if isinstance(container, list) and isinstance(key, int) and not isinstance(key, bool):
-        if -len(container) <= key < len(container):
-            return container[key]
+    if isinstance(container, list) and isinstance(key, int):
         raise ExpressionError(f"the list has no item {key}: it has {len(container)}.")
     raise ExpressionError(f"'{key}' is asked of {_shown(container)}, which holds nothing.")
+
+
+def _holds(container: object, key: object) -> bool:
+    """Whether `look_up` finds something; what it finds may still fail to be computed."""
+    if isinstance(container, Mapping):
+        return key in container
+    if not isinstance(container, list) or not isinstance(key, int) or isinstance(key, bool):
+        return False
+    return -len(container) <= key < len(container)
 
 
 def _unknown(name: str, mapping: Mapping[str, Any]) -> ExpressionError:
@@ -189,10 +197,9 @@ def _environment() -> Any:  # noqa: ANN401  a jinja2.Environment, imported late
         intercepted_binops = frozenset(("/", "*", "**"))
 
         def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401
-            try:
-                return look_up(obj, argument)
-            except ExpressionError:
+            if not _holds(obj, argument):
                 return self.undefined(obj=obj, name=argument)  # so that `is defined` and `default` work
+            return look_up(obj, argument)
 
         def getattr(self, obj: Any, attribute: str) -> Any:  # noqa: ANN401
             return self.getitem(obj, attribute)

@@ -167,12 +167,26 @@ def test_role_numbers_follow_the_user(catalog) -> None:
     assert roles["prefill"]["args"] == {"t": 1}
 
 
-def test_cyclic_expressions(catalog) -> None:
+@pytest.mark.parametrize("expression", ["{{ role.tensor }}", "{{ role.tensor + 1 }}", "{{ role.tensor | default(1) }}"])
+def test_cyclic_expressions(catalog, write, expression: str) -> None:
     text = PATH.format(name="plain", roles="aggregate", first="aggregate").replace(
-        "{tensor: 1}", '{tensor: "{{ role.replicas }}"}\n        replicas: "{{ role.tensor }}"'
+        "{tensor: 1}", f'{{tensor: "{{{{ role.replicas }}}}"}}\n        replicas: "{expression}"'
     )
     found = problems(lambda: compose(catalog({"plain/recipe.yaml": text}), PLAIN))
-    assert "the expression depends on itself: values.modelserver.roles.aggregate.parallelism.tensor ->" in found[0]
+    tensor, replicas = (f"values.modelserver.roles.aggregate.{key}" for key in ("parallelism.tensor", "replicas"))
+    assert found == [
+        f"{write()}/plain/recipe.yaml:13: {replicas}: the expression depends on itself:"
+        f" {tensor} -> {replicas} -> {tensor}."
+    ]
+
+
+def test_a_mistake_that_others_depend_on_shows_once(catalog) -> None:
+    text = PATH.format(name="split", roles="prefill, decode", first="decode").replace(
+        "{tensor: 1}", '{tensor: "{{ modl.x }}"}\n        args: {a: "{{ role.tensor }}", b: "{{ role.tensor + 1 }}"}'
+    )
+    found = problems(lambda: compose(catalog({"split/recipe.yaml": text}), Selection(path="split")))
+    assert len(found) == 1
+    assert "parallelism.tensor: 'modl' is not defined. Did you mean 'model'?" in found[0]
 
 
 def test_text_of_a_user_is_never_evaluated(catalog, tmp_path) -> None:
