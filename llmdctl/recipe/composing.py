@@ -33,7 +33,8 @@ def compose(catalog: Catalog, selection: Selection, overrides: Overrides = NO_OV
     finds any: names, refused combinations, keys owned twice, files and arguments, expressions, values.
     """
     cell = select(catalog, selection)
-    forced = refuse(cell, force=overrides.force)
+    known = evidence_of(catalog.cells, cell.names, cell.path.defaults)
+    forced = refuse(cell, known, force=overrides.force)
     blocks = ordered(applicable(cell.blocks(), cell.names, cell.path.roles))
     overlaid = _overlaid(cell, blocks, overrides)
     layers = (*(_layer(block) for block in blocks if block.values), *overlaid.layers)
@@ -58,7 +59,7 @@ def compose(catalog: Catalog, selection: Selection, overrides: Overrides = NO_OV
         roles=roles,
         values=values,
         layers=layers,
-        evidence=_evidence(catalog, cell, overlaid, forced),
+        evidence=_evidence(known, overlaid, forced),
         prerequisites=catalog.versions.prerequisites(_prerequisites(cell, values, roles)),
         warnings=tuple(_warnings(cell, blocks, forced, values, roles)),
         forced=bool(forced),
@@ -161,17 +162,15 @@ def _value_problems(
         )
 
 
-def _evidence(catalog: Catalog, cell: Cell, overlaid: Overlaid, forced: list[str]) -> Evidence:
-    found = evidence_of(catalog.cells, cell.names, cell.path.defaults)
-    level, differences = found.level, found.differences
+def _evidence(known: Evidence, overlaid: Overlaid, forced: list[str]) -> Evidence:
+    """What is known of the cell, weakened by what the user has changed."""
+    level, differences = known.level, known.differences
     if overlaid.keys:
         level = "derived"
         count = "a setting of yours" if len(overlaid.keys) == 1 else f"{len(overlaid.keys)} settings of yours"
         differences = (*differences, count)
-    if forced:
-        level = "known-bad"
-    reason = " ".join(forced) or found.reason
-    return Evidence(level=level, link=found.link, reason=reason, differences=differences)
+    reason = " ".join(forced) or known.reason
+    return Evidence(level="known-bad" if forced else level, link=known.link, reason=reason, differences=differences)
 
 
 def _warnings(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from llmdctl.errors import Problem, RecipeError
+from llmdctl.model.recipe import Evidence
 from llmdctl.model.selection import AXES, Selection
 from llmdctl.recipe.catalog import Catalog
 from llmdctl.recipe.facet import Block, Exclusion, Facet, WellLitPath
@@ -75,22 +76,27 @@ def _problems(catalog: Catalog, path: WellLitPath, axis: str, name: str | None) 
         )
 
 
-def refuse(cell: Cell, *, force: bool) -> list[str]:
+def refuse(cell: Cell, known: Evidence, *, force: bool) -> list[str]:
     """The reasons why a combination is known to be bad, when the user goes on all the same.
 
-    Raises RecipeError when it is impossible, or known-bad and not forced.
+    A facet or path may exclude it, and `known` may say that it failed. Raises RecipeError when it is impossible, or
+    known-bad and not forced.
     """
     exclusions = cell.exclusions()
+    failed = [known.reason] if known.level == "known-bad" else []
     refused = [one for one in exclusions if one.evidence == "impossible" or not force]
-    if not refused:
-        return [one.reason for one in exclusions]
+    if not refused and (force or not failed):
+        return [*(one.reason for one in exclusions), *failed]
     impossible = any(one.evidence == "impossible" for one in refused)
-    names = ", ".join(f"{axis} {name}" for axis, name in cell.names.items() if axis in _axes(refused))
+    involved = _axes(refused) or {"path", "model", "accelerator", "engine"}
+    names = ", ".join(f"{axis} {name}" for axis, name in cell.names.items() if axis in involved)
+    problems = [Problem(file=one.file, line=one.line, message=one.reason) for one in refused]
+    problems += [Problem(message=f"{reason} See {known.link}." if known.link else reason) for reason in failed]
     word = "cannot work" if impossible else "is known to be bad"
     raise RecipeError(
         f"This combination {word}: {names}.",
         remedy=None if impossible else "Add --force to go on all the same.",
-        problems=tuple(Problem(file=one.file, line=one.line, message=one.reason) for one in refused),
+        problems=tuple(problems),
     )
 
 

@@ -52,12 +52,24 @@ sets:
         (Selection(path="plain"), "nightly", "https://example.com/run", ()),
         (Selection(path="plain", model="odd"), "derived", "https://example.com/odd", ("another model",)),
         (Selection(path="plain", engine="slow"), "derived", None, ()),
-        (Selection(path="split", engine="slow"), "known-bad", None, ()),
     ],
 )
 def test_the_most_specific_cell_counts(catalog, selection, level, link, differences) -> None:
     evidence = compose(catalog({"evidence.yaml": EVIDENCE}), selection).evidence
     assert (evidence.level, evidence.link, evidence.differences) == (level, link, differences)
+
+
+def test_what_is_known_to_fail_needs_force(catalog) -> None:
+    loaded = catalog({"evidence.yaml": EVIDENCE})
+    selection = Selection(path="split", engine="slow")
+    with pytest.raises(RecipeError) as caught:
+        compose(loaded, selection)
+    assert caught.value.message == (
+        "This combination is known to be bad: path split, model small, accelerator big, engine slow."
+    )
+    assert [str(problem) for problem in caught.value.problems] == ["It fails."]
+    forced = compose(loaded, selection, Overrides(force=True))
+    assert (forced.forced, forced.evidence.level, forced.warnings) == (True, "known-bad", ("It fails.",))
 
 
 def test_a_facet_that_the_cell_does_not_name_weakens_it(catalog) -> None:
