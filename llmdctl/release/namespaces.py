@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.errors import ClusterError, ForbiddenError
-from llmdctl.kube import Cluster, KubernetesObject, key_of
+from llmdctl.kube import Cluster, KubernetesObject, Resource, key_of
 from llmdctl.model.release import ObjectKey
 from llmdctl.release.events import ObjectChanged, Reporter
 
@@ -16,6 +17,7 @@ _OF_KUBERNETES: Final = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceA
 _DERIVED: Final = frozenset(
     {"Event", "Endpoints", "EndpointSlice", "Lease", "ControllerRevision", "PodMetrics", "CiliumEndpoint"}
 )
+_AT_ONCE: Final = 8  # requests; a cluster with many operators serves several hundred kinds
 
 
 def namespace_key(name: str) -> ObjectKey:
@@ -52,19 +54,33 @@ def is_ours(namespace: KubernetesObject | None) -> bool:
     return all(labels.get(key) == value for key, value in _LABELS.items())
 
 
-def contents(cluster: Cluster, name: str) -> Iterator[ObjectKey]:
-    """Everything in a namespace that a person or a tool put there, kind by kind; metadata alone is read."""
-    seen: set[tuple[str, str]] = set()  # one kind in two API versions is the same objects
-    for resource in cluster.served().resources:
-        group_and_plural = (resource.group, resource.plural)
-        if not resource.namespaced or "list" not in resource.verbs or group_and_plural in seen:
-            continue
-        seen.add(group_and_plural)
-        if resource.kind in _DERIVED:
-            continue
-        try:
-            found = cluster.list_objects(resource.api_version, resource.kind, namespace=name, metadata_only=True)
-        except ClusterError:
-            continue  # an API whose server is away, or that may not be listed
-        keys = (key_of(obj) for obj in found)
-        yield from (key for key in keys if (key.kind, key.name) not in _OF_KUBERNETES)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What is in a namespace, as far as one may look."""
+
+    keys: tuple[ObjectKey, ...]
+    unseen: tuple[str, ...]  # kinds that could not be listed
+
+
+def contents(cluster: Cluster, name: str) -> Contents:
+    """Everything in a namespace that a person or a tool put there; metadata alone is read."""
+    listed = [resource for resource in cluster.served(fresh=True).resources if _is_listed(resource)]
+    kinds = {(resource.group, resource.plural): resource for resource in listed}  # once, in whatever version
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(pool.map(lambda resource: _keys(cluster, resource, name), kinds.values()))
+    keys = [key for keys in found if keys is not None for key in keys]
+    unseen = [resource.kind for resource, keys in zip(kinds.values(), found, strict=True) if keys is None]
+    return Contents(keys=tuple(key for key in keys if (key.kind, key.name) not in _OF_KUBERNETES), unseen=tuple(unseen))
+
+
+def _is_listed(resource: Resource) -> bool:
+    return resource.namespaced and "list" in resource.verbs and resource.kind not in _DERIVED
+
+
+def _keys(cluster: Cluster, resource: Resource, namespace: str) -> tuple[ObjectKey, ...] | None:
+    """None: an API whose server is away, or that may not be listed."""
+    try:
+        found = cluster.list_objects(resource.api_version, resource.kind, namespace=namespace, metadata_only=True)
+    except ClusterError:
+        return None
+    return tuple(key_of(obj) for obj in found)

@@ -24,6 +24,12 @@ def is_of_release(obj: KubernetesObject, name: str, namespace: str) -> bool:
     )
 
 
+def release_of(obj: KubernetesObject) -> str | None:
+    """The name of the Helm release that a live object is part of."""
+    name = ((obj.get("metadata") or {}).get("annotations") or {}).get(_RELEASE_NAME)
+    return str(name) if name else None
+
+
 def as_of_release(obj: KubernetesObject, name: str, namespace: str) -> KubernetesObject:
     """A rendered object with the marks that Helm puts on it."""
     metadata = obj.get("metadata") or {}

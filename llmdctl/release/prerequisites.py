@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from llmdctl.errors import ClusterError, ForbiddenError, PreflightError, Problem
+from llmdctl.errors import ClusterError, ConflictError, ForbiddenError, PreflightError, Problem
 from llmdctl.helm import Change, Helm
 from llmdctl.kube import Cluster, KubernetesObject, Served, ensure_crds, key_of
-from llmdctl.model.release import Prerequisite, PrerequisiteChart, ReleaseSpec
+from llmdctl.model.release import ObjectKey, Prerequisite, PrerequisiteChart, ReleaseSpec
 from llmdctl.release.changes import placed
 from llmdctl.release.clock import Clock
 from llmdctl.release.events import Noticed, ObjectChanged, Reporter
+from llmdctl.release.ownership import owner_of, release_of
 from llmdctl.release.waiting import wait
 
 SIMULATED_ANNOTATION: Final = "kwok.x-k8s.io/node"
+_API_SERVICE: Final = "apiregistration.k8s.io/v1"
 CrdSource = Callable[[], Sequence[Mapping[str, Any]]]
 
 
@@ -107,6 +109,16 @@ def _runs(chart: str, running: frozenset[str]) -> bool:
     return any(name == chart or name.startswith(f"{chart}-") for name in running)
 
 
+def _refuse_platform(lacking: Sequence[Prerequisite]) -> None:
+    """What a platform brings along is not put there from outside: its controller would still be missing."""
+    platform = dict.fromkeys(needed.title for needed in lacking if needed.kind == "platform")
+    if platform:
+        raise ClusterError(
+            f"{', '.join(platform)} comes with the platform and is not there",
+            remedy="Is this the platform that the recipe is composed for? Choose another --platform or --gateway.",
+        )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Furnisher:
     """Puts missing prerequisites into a cluster."""
@@ -121,9 +133,10 @@ class Furnisher:
     def furnish(self, spec: ReleaseSpec, lacking: Missing) -> None:
         """Controllers by their charts, which bring their own CRDs; other CRDs by server-side apply.
 
-        Raises PreflightError on simulated nodes when a controller is needed, ConflictError for a CRD of another
-        owner that does not serve what is needed, ClusterError when a needed CRD is pinned nowhere.
+        Raises PreflightError on simulated nodes when a controller is needed, ConflictError for a CRD or API service
+        of another owner, ClusterError when a needed CRD is pinned nowhere or is the platform's to install.
         """
+        _refuse_platform([needed for needed, _ in lacking.crds])
         lacks = {needed.name for needed, _ in lacking.crds}
         by_chart = [needed for needed in spec.prerequisites if needed.charts and needed.name in lacks]
         if by_chart and is_simulated(self.cluster):
@@ -132,12 +145,29 @@ class Furnisher:
                 remedy="Its pods would never run, and its webhooks and API services would then block the whole cluster."
                 " The sandbox has the CRDs; install without --with-prerequisites.",
             )
+        for needed in by_chart:
+            self._refuse_foreign_apis(needed)
         covered = {crd for needed in by_chart for crd in needed.crds}
         self._apply_crds([crd for _, crd in lacking.crds if crd not in covered], lacking.kinds, covered)
         for needed in by_chart:
             for chart in needed.charts:
                 self._install(needed, chart)
         self.cluster.served(fresh=True)
+
+    def _refuse_foreign_apis(self, needed: Prerequisite) -> None:
+        """An API service has one owner in a cluster: a second adapter would cut the first one off."""
+        charts = {chart.name for chart in needed.charts}
+        for name in needed.api_services:
+            key = ObjectKey(api_version=_API_SERVICE, kind="APIService", namespace=None, name=name)
+            live = self.cluster.get(key)
+            if live is None or release_of(live) in charts:
+                continue
+            service = (live.get("spec") or {}).get("service") or {}
+            raise ConflictError(
+                f"{needed.title} would take over the API service {name}, which is served by"
+                f" {service.get('namespace', '?')}/{service.get('name', '?')} and belongs to {owner_of(live)}",
+                remedy="Only one can serve it: remove the other, or have it serve these metrics.",
+            )
 
     def _apply_crds(self, names: Sequence[str], kinds: Sequence[tuple[str, str]], covered: set[str]) -> None:
         if not names and not kinds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from llmdctl.errors import ForbiddenError, Interrupted
@@ -160,10 +161,12 @@ class _Removal:
             return False
         if (live.get("metadata") or {}).get("deletionTimestamp"):
             return True
-        left = [str(key) for key in contents(self.cluster, self.namespace)]
-        if left:
-            shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
-            self.kept.append(f"Namespace/{self.namespace}: it holds {shown}")
+        found = contents(self.cluster, self.namespace)
+        if found.keys:
+            self.kept.append(f"Namespace/{self.namespace}: it holds {_some([str(key) for key in found.keys])}")
+            return False
+        if found.unseen:
+            self.kept.append(f"Namespace/{self.namespace}: it cannot be seen whether it holds {_some(found.unseen)}")
             return False
         try:
             self.cluster.delete(namespace_key(self.namespace))
@@ -176,6 +179,10 @@ class _Removal:
     def _gone(self, key: ObjectKey) -> None:
         self.removed.append(key)
         self.report(ObjectChanged(key=key, action="remove"))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _kept_by_policy(obj: KubernetesObject) -> str:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from llmdctl.errors import ClusterError, ConflictError
+from llmdctl.errors import ClusterError, ConflictError, ForbiddenError
 from llmdctl.kube import FIELD_MANAGER, Resource, Served, key_of
 from llmdctl.merge import merge
 from llmdctl.model.release import ObjectKey
@@ -24,6 +24,7 @@ KINDS = (  # apiVersion, kind, plural, namespaced
     ("apps/v1", "Deployment", "deployments", True),
     ("apps/v1", "ReplicaSet", "replicasets", True),
     ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", False),
+    ("apiregistration.k8s.io/v1", "APIService", "apiservices", False),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", False),
 )
 
@@ -61,6 +62,7 @@ class FakeCluster:
         self.foreign: dict[ObjectKey, tuple[str, str]] = {}  # field manager and field that it owns
         self.pod_logs: dict[tuple[str, str, bool], tuple[str, ...]] = {}
         self.controllers: list[Callable[[dict[str, Any]], object]] = []
+        self.hidden: set[str] = set()  # kinds that may not be listed
         self.finalized: set[ObjectKey] = set()  # what stays when it is deleted
         for obj in objects:
             self.put(obj)
@@ -125,6 +127,8 @@ class FakeCluster:
     ) -> tuple[dict[str, Any], ...]:
         self._called("list_objects", kind)
         self._must_be_served(ObjectKey(api_version=api_version, kind=kind, namespace=namespace, name=""))
+        if kind in self.hidden:
+            raise ForbiddenError(f"list {kind}: forbidden")
         found = [
             self._shown(obj)
             for key, obj in self.objects.items()

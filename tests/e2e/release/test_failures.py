@@ -26,7 +26,7 @@ from llmdctl.errors import (
     UnauthenticatedError,
     WaitError,
 )
-from llmdctl.helm import Helm
+from llmdctl.helm import Helm, open_helm
 from llmdctl.kube import Cluster, connect
 from llmdctl.model.release import ObjectKey, Readiness
 from llmdctl.release import Patience, diff, dry_run
@@ -233,7 +233,7 @@ DRIVER = """
 import sys
 from pathlib import Path
 from llmdctl.helm import open_helm
-from llmdctl.helm import Helm
+from llmdctl.helm import Helm, open_helm
 from llmdctl.kube import Cluster, connect
 from llmdctl.model.release import ReleaseSpec
 from llmdctl.release import install
@@ -323,3 +323,37 @@ def test_an_identity_without_rights(plane: Any, place4: Place, tmp_path: Path):
     place4.cluster = connect(kubeconfig=kubeconfig_with(plane, tmp_path, {"token": token}))
     with pytest.raises(ForbiddenError, match="cannot list resource"):
         place4.install()
+
+
+def test_one_who_is_at_home_in_a_namespace_needs_no_right_outside_it(plane: Any, place4: Place, tmp_path: Path):
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "tenant", "namespace": place4.namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "tenant", "namespace": place4.namespace}],
+    }
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "tenant", "namespace": place4.namespace},
+    }
+    place4.cluster.apply(account)
+    place4.cluster.apply(binding)
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    path = f"/api/v1/namespaces/{place4.namespace}/serviceaccounts/tenant/token"
+    token = plane.api.request("POST", path, request)["status"]["token"]
+    kubeconfig = kubeconfig_with(plane, tmp_path, {"token": token})
+    tenant = Place(
+        helm=open_helm(kubeconfig=kubeconfig, path=place4.helm.engine.path),
+        cluster=connect(kubeconfig=kubeconfig),
+        namespace=place4.namespace,
+    )
+    with pytest.raises(ForbiddenError, match="nothing outside the namespace"):
+        tenant.install(tenant.spec(clusterRole=True), namespace_only=True)
+    dry_run(tenant.spec(), **tenant.doors)
+    assert tenant.install(namespace_only=True).status.readiness is Readiness.READY
+    assert tenant.install(namespace_only=True).outcome == "unchanged"
+    assert diff(tenant.spec(), **tenant.doors) == ()
+    tenant.uninstall()
+    assert [name for name in place4.left() if not name.endswith("/tenant")] == []

@@ -81,6 +81,37 @@ def test_on_simulated_nodes_crds_alone_are_fine(furnished: World):
     assert furnished.cluster.names("CustomResourceDefinition") == ["widgets.test.dev"]
 
 
+METRICS = "v1beta1.external.metrics.k8s.io"
+
+
+def api_service(**annotations: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": METRICS, "annotations": annotations},
+        "spec": {"service": {"namespace": "monitoring", "name": "prometheus-adapter"}},
+    }
+
+
+def test_an_api_service_of_another_adapter_is_not_taken_over(furnished: World):
+    furnished.cluster.put(api_service(**{"meta.helm.sh/release-name": "adapter"}))
+    with pytest.raises(ConflictError, match=f"{METRICS}, which is served by monitoring/prometheus-adapter"):
+        furnished.install(needing(replace(KEDA, api_services=(METRICS,))), with_prerequisites=True)
+    assert not furnished.helm.changes
+
+
+def test_its_own_api_service_is_no_obstacle(furnished: World):
+    furnished.cluster.put(api_service(**{"meta.helm.sh/release-name": "keda"}))
+    furnished.install(needing(replace(KEDA, api_services=(METRICS,))), with_prerequisites=True)
+    assert [change.name for change in furnished.helm.changes] == ["keda-crds", "keda", "pd"]
+
+
+def test_what_the_platform_brings_is_not_put_there(furnished: World):
+    needed = Prerequisite(name="gke", title="GKE Gateway", kind="platform", version="1", crds=("widgets.test.dev",))
+    with pytest.raises(ClusterError, match="GKE Gateway comes with the platform"):
+        furnished.install(needing(needed), with_prerequisites=True, crds=lambda: [WIDGETS])
+
+
 def test_a_crd_that_is_pinned_nowhere_is_an_error(furnished: World):
     needed = Prerequisite(name="x", title="X", kind="crds", version="1", crds=("xs.x.dev",))
     with pytest.raises(ClusterError, match=r"xs\.x\.dev is not among the pinned CRDs"):

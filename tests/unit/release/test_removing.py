@@ -140,6 +140,20 @@ def test_a_namespace_that_llmdctl_did_not_make_stays(world: World):
     assert remove(world).kept == ("Namespace/llm: llmdctl did not make it",)
 
 
+def test_a_namespace_that_cannot_be_looked_through_stays(world: World):
+    world.install()
+    world.cluster.put(pod())
+    key = ObjectKey(api_version="v1", kind="Pod", namespace="llm", name="pd-decode-1")
+
+    def blind() -> None:
+        world.cluster.remove(key)
+        world.cluster.hidden.add("Service")
+
+    world.time.at(1.0, blind)
+    assert remove(world).kept == ("Namespace/llm: it cannot be seen whether it holds Service",)
+    assert namespace_key("llm") in world.cluster.objects
+
+
 def test_a_namespace_that_takes_its_time_is_waited_for(world: World):
     world.install()
     world.cluster.finalized.add(namespace_key("llm"))
