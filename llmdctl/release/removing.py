@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from llmdctl.errors import ForbiddenError, Interrupted
 from llmdctl.helm import Helm
@@ -18,6 +19,8 @@ from llmdctl.release.ownership import is_of_release
 from llmdctl.release.record import NOT_FOUND, latest
 from llmdctl.release.shared_crds import applied_crds, is_unused
 from llmdctl.release.snapshot import INSTANCE_LABEL
+
+_NOT_OURS: Final = "llmdctl did not make it"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +49,7 @@ def inventory(name: str, namespace: str, *, helm: Helm, cluster: Cluster) -> Inv
     live = find(cluster, namespace_key(namespace))
     kept = [_kept_by_policy(obj) for obj in owned if must_stay(obj)] + _kept_crds(cluster)
     if live is not None and not is_ours(live):
-        kept.append(_not_ours(namespace))
+        kept.append(f"Namespace/{namespace}: {_NOT_OURS}")
     return Inventory(
         objects=tuple(key_of(obj) for obj in owned if not must_stay(obj)),
         pods=tuple(key_of(pod).name for pod in pods),
@@ -156,25 +159,26 @@ class _Removal:
         live = find(self.cluster, namespace_key(self.namespace))
         if live is None:
             return False
+        if is_ours(live) and (live.get("metadata") or {}).get("deletionTimestamp"):
+            return True  # an earlier run had come this far
+        reason = self._why_it_stays(live)
+        if reason is None:
+            try:
+                self.cluster.delete(namespace_key(self.namespace))
+            except ForbiddenError as refused:
+                self.report(Noticed(message=refused.message))
+                reason = "it may not be removed"
+        if reason is not None:
+            self.kept.append(f"Namespace/{self.namespace}: {reason}")
+        return reason is None
+
+    def _why_it_stays(self, live: KubernetesObject) -> str | None:
         if not is_ours(live):
-            self.kept.append(_not_ours(self.namespace))
-            return False
-        if (live.get("metadata") or {}).get("deletionTimestamp"):
-            return True
+            return _NOT_OURS
         found = contents(self.cluster, self.namespace)
         if found.keys:
-            self.kept.append(f"Namespace/{self.namespace}: it holds {_some([str(key) for key in found.keys])}")
-            return False
-        if found.unseen:
-            self.kept.append(f"Namespace/{self.namespace}: it cannot be seen whether it holds {_some(found.unseen)}")
-            return False
-        try:
-            self.cluster.delete(namespace_key(self.namespace))
-        except ForbiddenError as refused:
-            self.report(Noticed(message=refused.message))
-            self.kept.append(f"Namespace/{self.namespace}: it may not be removed")
-            return False
-        return True
+            return f"it holds {_some([str(key) for key in found.keys])}"
+        return f"it cannot be seen whether it holds {_some(found.unseen)}" if found.unseen else None
 
     def _gone(self, key: ObjectKey) -> None:
         self.removed.append(key)
@@ -187,10 +191,6 @@ def _some(names: Sequence[str]) -> str:
 
 def _kept_by_policy(obj: KubernetesObject) -> str:
     return f"{key_of(obj)}: its annotation says that Helm must keep it"
-
-
-def _not_ours(namespace: str) -> str:
-    return f"Namespace/{namespace}: llmdctl did not make it"
 
 
 def _kept_crds(cluster: Cluster) -> list[str]:
