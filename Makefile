@@ -32,7 +32,7 @@ lint: $(STAMP) ## style, types, layers
 	@$(BIN)/lint-imports
 
 test: lint programs ## everything: lint, unit, charts, examples, and the real control plane
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
 
 bench: $(STAMP) programs ## ratios against plain helm and a bare typer program, from one run
 	@$(BIN)/python -m tests.bench

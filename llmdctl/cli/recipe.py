@@ -83,8 +83,9 @@ def explain(recipe: RecipeOptions, explaining: ExplainOptions, output: OutputOpt
     from llmdctl.cli import results
     from llmdctl.cli.views import recipes as view
     from llmdctl.recipe import explain as origins_of
+    from llmdctl.values import computed_layer
 
     use(output)
     composed = composing.compose(recipe)
-    values = tuple(view.explained(origin) for origin in origins_of(composed) if view.below(origin.key, explaining.key))
+    values = tuple(view.explained(origin) for origin in origins_of(composed, computed_layer(composed)) if view.below(origin.key, explaining.key))
     write_result(results.Explanation(recipe=recipe.recipe, values=values), view.explanation(values))
