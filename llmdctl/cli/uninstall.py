@@ -42,6 +42,11 @@ def run(asked: UninstallOptions, cluster: ClusterOptions, output: OutputOptions)
     use(output)
     helm, kube = doors.open_helm(cluster), doors.open_cluster(cluster)
     found = release.inventory(asked.name, asked.namespace, helm=helm, cluster=kube)
+    if found.helm_status == "not-found" and not (found.objects or found.pods):
+        raise UsageError(
+            f"There is no release {asked.name} in namespace {asked.namespace}.",
+            remedy="llmdctl status -A lists all releases.",
+        )
     say(view.inventory(asked.name, asked.namespace, found))
     _confirm(asked)
     with progress() as report:
