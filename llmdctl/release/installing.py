@@ -21,7 +21,7 @@ from llmdctl.release.namespaces import ensure_namespace
 from llmdctl.release.ownership import refuse_foreign
 from llmdctl.release.planning import Plan, change_of, plan, render_for
 from llmdctl.release.pods import Patience
-from llmdctl.release.prerequisites import CrdSource, Furnisher, check, missing, notice_controllers
+from llmdctl.release.prerequisites import CrdSource, Furnisher, Missing, check, missing, notice_controllers
 from llmdctl.release.record import Revision, latest
 from llmdctl.release.recovery import clear_pending
 from llmdctl.release.snapshot import look
@@ -102,9 +102,11 @@ class _Install:
     def run(self) -> InstallResult:
         """All stages."""
         with self._phase(Phase.CHECK, f"{self.spec.name} in {self.spec.namespace}"):
-            self._clear_pending()
             offline = render_for(self.spec, renderer=self.helm, cluster=self.cluster)
-            self._check_kinds(offline.objects)
+            lacking = self._lacking(offline.objects)
+        if lacking:
+            self._furnish(lacking, offline.objects)
+        self._clear_pending()
         ensure_namespace(
             self.cluster, self.spec.namespace, may_create=not self.options.namespace_only, report=self.report
         )
@@ -117,7 +119,7 @@ class _Install:
         rendered = self._apply(planned)
         last = latest(self.cluster, self.spec.name, self.spec.namespace)
         if last is None:
-            raise ClusterError(f"Helm stored no release {self.spec.name}", remedy="Is HELM_DRIVER set for it?")
+            raise ClusterError(f"Helm ended well, but stored no release {self.spec.name}")
         wanted = placed(rendered.objects, self.spec.namespace, self.cluster.served())
         return self._finish("installed" if planned.shown is None else "upgraded", last, rendered, wanted)
 
@@ -127,20 +129,25 @@ class _Install:
             timeout_s=self.options.limit_s(self.spec), clock=self.clock, report=self.report,
         )  # fmt: skip
 
-    def _check_kinds(self, objects: Sequence[KubernetesObject]) -> None:
+    def _lacking(self, objects: Sequence[KubernetesObject]) -> Missing:
+        """What must be installed first. Raises what keeps the release out of this cluster."""
         if self.options.namespace_only:
             _refuse_cluster_scoped(objects)
         lacking = missing(self.cluster.served(), objects, self.spec.prerequisites)
-        if lacking and self.options.with_prerequisites:
-            with self._phase(Phase.PREREQUISITES, "installing what the cluster lacks"):
-                Furnisher(
-                    helm=self.helm, cluster=self.cluster, crds=self.options.crds,
-                    timeout_s=self.options.limit_s(self.spec), clock=self.clock, report=self.report,
-                ).furnish(self.spec, lacking)  # fmt: skip
-            self.done.append("prerequisites were installed")
-            lacking = missing(self.cluster.served(), objects, self.spec.prerequisites)
-        check(lacking)
+        if not self.options.with_prerequisites:
+            check(lacking)
         notice_controllers(self.cluster, self.spec.prerequisites, self.report)
+        return lacking
+
+    def _furnish(self, lacking: Missing, objects: Sequence[KubernetesObject]) -> None:
+        with self._phase(Phase.PREREQUISITES, "installing what the cluster lacks"):
+            self.done.append("the installation of prerequisites had begun")
+            Furnisher(
+                helm=self.helm, cluster=self.cluster, crds=self.options.crds,
+                timeout_s=self.options.limit_s(self.spec), clock=self.clock, report=self.report,
+            ).furnish(self.spec, lacking)  # fmt: skip
+            check(missing(self.cluster.served(), objects, self.spec.prerequisites))
+            self.done[-1] = "prerequisites were installed"
 
     def _check_objects(self, planned: Plan) -> None:
         if self.options.take_ownership:

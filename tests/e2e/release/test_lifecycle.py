@@ -107,8 +107,9 @@ def test_what_was_changed_by_hand_is_seen_and_put_back(place4: Place):
 
 
 def test_defaults_and_normal_forms_of_the_server_are_no_difference(place: Place):
-    spec = place.spec(cpu="0.5", contextTokens=1048576)
+    spec = place.spec(cpu="0.5", contextTokens=1048576, message=None)
     place.install(spec)
+    assert place.install(spec).outcome == "unchanged"
     assert diff(spec, **place.doors) == ()
 
 

@@ -114,7 +114,12 @@ def stop_in_wait(world: World) -> None:
     world.time.at(1.0, lambda: world.cluster.fail("get", KeyboardInterrupt()))
 
 
+def stop_in_prerequisites(world: World) -> None:
+    world.cluster.fail("apply", KeyboardInterrupt())
+
+
 STOPS = [
+    (stop_in_prerequisites, "'prerequisites': the installation of prerequisites had begun"),
     (stop_in_check, "'check': nothing was changed"),
     (stop_in_namespace, "'check': nothing was changed"),
     (stop_in_helm, "'release': Helm was working on release pd"),
@@ -126,15 +131,26 @@ STOPS = [
 @pytest.mark.parametrize(("stop", "said"), STOPS, ids=[stop.__name__ for stop, _ in STOPS])
 def test_ctrl_c_in_each_stage_tells_what_was_done_and_the_next_run_converges(world: World, stop: Any, said: str):
     controllers = list(world.cluster.controllers)
+    options = {"with_prerequisites": True, "crds": lambda: [crd("widgets", "test.dev", "Widget", "v1")]}
     stop(world)
     with pytest.raises(Interrupted, match=said) as caught:
-        world.install()
+        world.install(spec(widget=stop is stop_in_prerequisites), **options)
     assert "Run the same command again" in (caught.value.remedy or "")
     world.cluster.controllers[:] = controllers
     for obj in list(world.cluster.objects.values()):
         world.cluster.put(obj)  # the controllers catch up
-    assert world.install().status.readiness is Readiness.READY
-    assert world.install().outcome == "unchanged"
+    assert world.install(spec(widget=True), **options).status.readiness is Readiness.READY
+    assert world.install(spec(widget=True), **options).outcome == "unchanged"
+
+
+def test_remains_of_a_killed_run_are_not_touched_before_everything_else_is_known_to_fit(world: World):
+    stop_in_helm(world)
+    with pytest.raises(Interrupted):
+        world.install()
+    before = dict(world.cluster.objects)
+    with pytest.raises(ClusterError, match="the cluster lacks"):
+        world.install(spec(widget=True))
+    assert world.cluster.objects == before
 
 
 def test_what_others_own_is_refused_all_at_once_before_anything_is_made(world: World):
