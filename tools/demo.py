@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -46,9 +47,14 @@ def up(name: str, nodes: str) -> int:
     print("the control plane, the scheduler, Helm and every object are real. Look around:\n")
     print(f"  export KUBECONFIG={shlex.quote(kubeconfig)}")
     print(f"  kubectl get pods,inferencepools -n {NAMESPACE} -o wide")
-    print(f"  llmdctl diff {' '.join(RECIPE)} -n {NAMESPACE} --role prefill.replicas=4")
+    print(f"  {typed()} diff {' '.join(RECIPE)} -n {NAMESPACE} --role prefill.replicas=4")
     print("\nEnd it and leave nothing behind:\n\n  make demo-down")
     return 0
+
+
+def typed() -> str:
+    """What to type for llmdctl in this checkout: it is on PATH only where the environment is activated."""
+    return "llmdctl" if shutil.which("llmdctl") == LLMDCTL else os.path.relpath(LLMDCTL)
 
 
 def run(*words: str) -> int:

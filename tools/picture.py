@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
@@ -20,9 +21,12 @@ PICTURE = ROOT / "guides" / "images" / "demo.svg"
 LLMDCTL = str(Path(sys.executable).parent / "llmdctl")
 NAME = "picture"
 WIDTH = 118
+# rich's own format loads a font from the network; the viewer's monospace font will do.
+FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace("Fira Code", "monospace")
 COMMANDS = (
-    ("sandbox", "up", "--nodes", "h200=2,cpu=1"),
-    ("install", "pd-disaggregation", "--accelerator", "h200", "-n", "llm"),
+    ("recipe", "list"),
+    ("sandbox", "up", "--nodes", "h200=2,cpu=1", "--quiet"),
+    ("install", "pd-disaggregation", "--accelerator", "h200", "-n", "llm", "--quiet"),
 )
 
 
@@ -37,8 +41,11 @@ def main() -> int:
             done = subprocess.run(
                 [LLMDCTL, *words, *extra], env=environment, check=True, capture_output=True, text=True
             )
-            for line in presentable(done.stderr + "\n" + done.stdout):
+            for line in presentable(done.stderr + done.stdout):
                 console.print(Text(line))
+            console.print()
+            if words[0] != "sandbox":
+                continue
             place = subprocess.run(
                 [LLMDCTL, "sandbox", "kubeconfig", "--name", NAME], check=True, capture_output=True, text=True
             )
@@ -46,7 +53,7 @@ def main() -> int:
     finally:
         subprocess.run([LLMDCTL, "sandbox", "down", "--name", NAME, "--quiet"], check=True)
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
-    PICTURE.write_text(console.export_svg(title="llmdctl"), encoding="utf-8")
+    PICTURE.write_text(console.export_svg(title="llmdctl", code_format=FORMAT), encoding="utf-8")
     return 0
 
 
@@ -54,7 +61,7 @@ def presentable(text: str) -> list[str]:
     """The lines without what belongs to this machine: process numbers, folders, ports."""
     text = text.replace(str(Path.home()), "~")
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:6443", text)
-    return [line for line in text.splitlines() if line.strip()]
+    return text.splitlines()
 
 
 if __name__ == "__main__":
