@@ -119,14 +119,14 @@ def install_row(helm: str, folder: Path, kubeconfig: str) -> Row:
 def sandbox() -> Iterator[str]:
     """A control plane of its own for the time of the benchmark; yields its kubeconfig."""
     name = f"bench-{os.getpid()}"
-    subprocess.run([LLMDCTL, "sandbox", "up", "--name", name, "--nodes", "h200=2,cpu=1", "--quiet"], check=True)
+    subprocess.run([LLMDCTL, "sandbox", "up", "--name", name, "--nodes", "h200=2,cpu=1"], check=True, **QUIET)
     try:
         status = subprocess.run(
             [LLMDCTL, "sandbox", "status", "--name", name, "-o", "json"], check=True, capture_output=True, text=True
         )
         yield str(json.loads(status.stdout)["kubeconfig"])
     finally:
-        subprocess.run([LLMDCTL, "sandbox", "down", "--name", name, "--quiet"], check=True)
+        subprocess.run([LLMDCTL, "sandbox", "down", "--name", name], check=True, **QUIET)
 
 
 def main() -> None:
