@@ -108,9 +108,9 @@ class _Removal:
         owned = belongings(self.name, self.namespace, helm=self.helm, cluster=self.cluster)
         self.kept += [_kept_by_policy(obj) for obj in owned if must_stay(obj)]
         keys = [key_of(obj) for obj in owned if not must_stay(obj)]
-        self._remove(keys)
+        going = self._remove(keys)
         self.report(PhaseStarted(phase=Phase.WAIT_GONE, detail="until its objects and pods are gone"))
-        self._wait_gone(keys, started_s)
+        self._wait_gone(going, started_s)
         if remove_crds:
             self._remove_crds()
         else:
@@ -133,19 +133,24 @@ class _Removal:
             report=self.report,
         )
 
-    def _remove(self, keys: list[ObjectKey]) -> None:
+    def _remove(self, keys: list[ObjectKey]) -> list[ObjectKey]:
+        """Delete the release and what it owns; the keys whose end is to be waited for."""
         if latest(self.cluster, self.name, self.namespace) is not None:
             self.begun = True
             self.helm.uninstall(self.name, self.namespace, timeout_s=self.timeout_s)
+        going: list[ObjectKey] = []
         for key in keys:
             live = find(self.cluster, key)
+            if live is not None and not is_of_release(live, self.name, self.namespace):
+                self.kept.append(f"{key}: somebody else made it meanwhile")
+                continue
             # What an earlier, half-done removal left, of which Helm knows nothing any more.
             if live is not None and not (live.get("metadata") or {}).get("deletionTimestamp"):
-                if not is_of_release(live, self.name, self.namespace):
-                    continue
                 self.begun = True
                 self.cluster.delete(key)
+            going.append(key)
             self._gone(key)
+        return going
 
     def _remove_crds(self) -> None:
         for crd in list(applied_crds(self.cluster)):

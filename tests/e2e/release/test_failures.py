@@ -111,22 +111,22 @@ def test_helm_3_takes_every_field_as_it_always_did(plane: Any, cluster: Cluster,
     assert diff(place.spec(), **place.doors) == ()
 
 
-def test_a_missing_crd_is_an_error_and_with_prerequisites_it_is_installed_first(place: Place):
-    group = f"{place.namespace}.test"
-    spec = place.spec(widget=group)
+def test_a_missing_crd_is_an_error_and_with_prerequisites_it_is_installed_first(place4: Place):
+    group = f"{place4.namespace}.test"
+    spec = place4.spec(widget=group)
     with pytest.raises(ClusterError, match="the cluster lacks what the recipe needs"):
-        place.install(spec)
+        place4.install(spec)
     with pytest.raises(ClusterError, match="the cluster lacks what the recipe needs"):
-        dry_run(spec, **place.doors)
-    done = place.install(spec, with_prerequisites=True, crds=lambda: [widgets(group, "v1")])
+        dry_run(spec, **place4.doors)
+    done = place4.install(spec, with_prerequisites=True, crds=lambda: [widgets(group, "v1")])
     assert done.status.readiness is Readiness.READY
-    assert place.install(spec).outcome == "unchanged"
-    place.uninstall()
+    assert place4.install(spec).outcome == "unchanged"
+    place4.uninstall()
     key = ObjectKey(
         api_version="apiextensions.k8s.io/v1", kind="CustomResourceDefinition", namespace=None, name=f"widgets.{group}"
     )
-    assert place.cluster.get(key) is not None, "a shared CRD was removed without being asked for"
-    place.cluster.delete(key)
+    assert place4.cluster.get(key) is not None, "a shared CRD was removed without being asked for"
+    place4.cluster.delete(key)
 
 
 def test_a_crd_of_another_owner_is_not_taken_over(place4: Place):
@@ -138,13 +138,13 @@ def test_a_crd_of_another_owner_is_not_taken_over(place4: Place):
         )
 
 
-def test_values_that_do_not_fit_give_their_path_before_anything_is_made(place: Place):
+def test_values_that_do_not_fit_give_their_path_before_anything_is_made(place4: Place):
     with pytest.raises(RecipeError) as caught:
-        place.install(place.spec(replicas="two"))
+        place4.install(place4.spec(replicas="two"))
     assert [problem.path for problem in caught.value.problems] == ["replicas"]
     with pytest.raises(RecipeError, match=r"^the chart says no$"):
-        place.install(place.spec(refuse="the chart says no"))
-    assert place.left() == []
+        place4.install(place4.spec(refuse="the chart says no"))
+    assert place4.left() == []
 
 
 def test_an_object_that_the_server_refuses(place: Place):

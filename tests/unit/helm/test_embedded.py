@@ -90,9 +90,11 @@ def test_nothing_of_the_library_is_left_open(engine: EmbeddedHelm):
 
 
 def test_it_writes_nothing_to_standard_error(engine: EmbeddedHelm, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    linked = tmp_path / "linked"
-    linked.symlink_to(CHART)
-    engine.render(replace(spec(), chart=linked))
+    (tmp_path / "charts").mkdir()
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: top\nversion: 1.0.0\n")
+    (tmp_path / "charts" / "small").symlink_to(CHART)  # on which the library writes a note
+    rendered = engine.render(replace(spec(), chart=tmp_path))
+    assert len(rendered.objects) == 4
     assert capfd.readouterr().err == ""
 
 

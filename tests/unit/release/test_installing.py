@@ -67,6 +67,14 @@ def test_any_change_makes_one_revision(world: World, change: dict[str, Any]):
     assert world.install(replace(spec(), **change)).outcome == "unchanged"
 
 
+def test_a_new_chart_with_the_same_values_makes_a_revision(world: World):
+    world.install()
+    before = world.helm.chart
+    world.helm.chart = lambda name, values: before(name, {**values, "message": "of the new chart"})
+    assert world.install().outcome == "upgraded"
+    assert world.install().outcome == "unchanged"
+
+
 @pytest.mark.parametrize("behind_our_back", ["removed", "changed"])
 def test_what_was_changed_in_the_cluster_is_put_back(world: World, behind_our_back: str):
     world.install()

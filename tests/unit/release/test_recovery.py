@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from llmdctl.errors import HelmError
-from llmdctl.model.release import Readiness
+from llmdctl.model.release import ObjectKey, Readiness
 from llmdctl.release.events import Noticed
 from llmdctl.release.facts import OPERATION
 from llmdctl.release.operation import Operator, operator_of, this_operation
@@ -46,6 +46,17 @@ def test_a_first_install_that_was_killed_is_removed_and_made_again(world: World,
     assert (done.outcome, done.revision, done.status.readiness) == ("installed", 1, Readiness.READY)
     assert [call for call in world.helm.calls if call in {"uninstall", "upgrade"}] == ["uninstall", "upgrade"]
     assert notices(world) == ["pd was left in pending-install by a process that was killed: removing its remains"]
+
+
+def test_the_remains_are_gone_before_it_is_made_again(world: World):
+    killed(world)
+    config = ObjectKey(api_version="v1", kind="ConfigMap", namespace="llm", name="pd-config")
+    world.cluster.finalized.add(config)
+    began_s = world.time.elapsed_s
+    world.time.at(began_s + 7.0, lambda: (world.cluster.finalized.clear(), world.cluster.remove(config)))
+    world.install()
+    assert world.time.elapsed_s >= began_s + 7.0
+    assert "deletionTimestamp" not in world.cluster.objects[config]["metadata"]
 
 
 def test_an_upgrade_that_was_killed_goes_back_first(world: World):

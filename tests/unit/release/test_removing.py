@@ -12,6 +12,7 @@ from llmdctl.release import UninstallResult, inventory, uninstall
 from llmdctl.release.events import Phase, PhaseStarted
 from llmdctl.release.namespaces import namespace_key
 from tests.fakes.cluster import crd
+from tests.fakes.helm import FakeHelm
 from tests.unit.release.conftest import World, spec
 
 DEPLOYMENT = ObjectKey(api_version="apps/v1", kind="Deployment", namespace="llm", name="pd-decode")
@@ -112,6 +113,23 @@ def test_what_another_release_took_over_stays(world: World):
     world.cluster.objects[DEPLOYMENT]["metadata"]["annotations"]["meta.helm.sh/release-name"] = "other"
     remove(world)
     assert "Deployment/pd-decode" in left(world)
+
+
+class Overtaken(FakeHelm):
+    """While it removes, somebody else makes an object of the same name."""
+
+    def uninstall(self, name: str, namespace: str, *, timeout_s: float) -> bool:
+        done = super().uninstall(name, namespace, timeout_s=timeout_s)
+        self.cluster.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "pd-epp", "namespace": "llm"}})
+        return done
+
+
+def test_what_somebody_else_makes_meanwhile_is_not_removed(world: World):
+    world.helm = Overtaken(world.cluster, world.helm.chart)
+    world.install()
+    key = ObjectKey(api_version="v1", kind="Service", namespace="llm", name="pd-epp")
+    assert "Service/pd-epp: somebody else made it meanwhile" in remove(world).kept
+    assert key in world.cluster.objects
 
 
 def test_what_helm_must_keep_is_said(world: World):
