@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from llmdctl.errors import ClusterError, ForbiddenError
+from llmdctl.errors import ClusterError
 from llmdctl.helm import Helm
-from llmdctl.kube import Cluster, KubernetesObject, key_of
+from llmdctl.kube import Cluster, KubernetesObject, Resource, key_of
 from llmdctl.model.release import ObjectKey
 from llmdctl.release.changes import placed
 from llmdctl.release.ownership import is_of_release
+from llmdctl.release.reading import at_once, find_all
 from llmdctl.release.record import revisions
 from llmdctl.release.snapshot import INSTANCE_LABEL
 
@@ -25,19 +24,8 @@ def belongings(name: str, namespace: str, *, helm: Helm, cluster: Cluster) -> tu
     for revision in revisions(cluster, name, namespace):
         stored = helm.manifest(name, namespace, revision.revision).objects
         named |= {key_of(obj): None for obj in placed(stored, namespace, cluster.served())}
-    keys = list(named) or list(_labelled(cluster, name, namespace))
-    live = (find(cluster, key) for key in keys)
-    return tuple(obj for obj in live if obj is not None and is_of_release(obj, name, namespace))
-
-
-def find(cluster: Cluster, key: ObjectKey) -> KubernetesObject | None:
-    """A live object; None also when its kind is not served (any more) or may not be read."""
-    if cluster.served().find(key.api_version, key.kind) is None:
-        return None
-    try:
-        return cluster.get(key)
-    except ForbiddenError:
-        return None
+    live = find_all(cluster, named or _labelled(cluster, name, namespace))
+    return tuple(obj for obj in live.values() if is_of_release(obj, name, namespace))
 
 
 def must_stay(obj: KubernetesObject) -> bool:
@@ -46,13 +34,11 @@ def must_stay(obj: KubernetesObject) -> bool:
     return bool(annotations.get(_POLICY) == "keep")
 
 
-def _labelled(cluster: Cluster, name: str, namespace: str) -> Iterator[ObjectKey]:
-    seen: set[tuple[str, str]] = set()  # one kind in two API versions is the same objects
-    for resource in cluster.served().resources:
-        group_and_plural = (resource.group, resource.plural)
-        if group_and_plural in seen or not {"list", "delete"} <= resource.verbs or resource.kind == "Pod":
-            continue
-        seen.add(group_and_plural)
+def _labelled(cluster: Cluster, name: str, namespace: str) -> list[ObjectKey]:
+    listed = [resource for resource in cluster.served().resources if {"list", "delete"} <= resource.verbs]
+    kinds = {(resource.group, resource.plural): resource for resource in listed if resource.kind != "Pod"}
+
+    def keys(resource: Resource) -> list[ObjectKey]:
         try:
             found = cluster.list_objects(
                 resource.api_version,
@@ -62,5 +48,7 @@ def _labelled(cluster: Cluster, name: str, namespace: str) -> Iterator[ObjectKey
                 metadata_only=True,
             )
         except ClusterError:
-            continue  # an API whose server is away, or that may not be listed
-        yield from (key_of(obj) for obj in found)
+            return []  # an API whose server is away, or that may not be listed
+        return [key_of(obj) for obj in found]
+
+    return [key for found in at_once(keys, kinds.values()) for key in found]

@@ -107,12 +107,12 @@ class _Install:
         if lacking:
             self._furnish(lacking, offline.objects)
         self._clear_pending()
-        ensure_namespace(
+        is_new = ensure_namespace(
             self.cluster, self.spec.namespace, may_create=not self.options.namespace_only, report=self.report
         )
         with self._phase(Phase.RENDER, f"{self.spec.chart.name} with Helm {self.helm.engine.version}"):
             planned = plan(self.spec, helm=self.helm, cluster=self.cluster, offline=offline)
-            self._check_objects(planned)
+            self._check_owners(planned, new_namespace=is_new)
         if self._nothing_to_do(planned):
             assert planned.last is not None, "a release that is deployed has a revision"
             return self._finish("unchanged", planned.last, planned.rendered, planned.wanted)
@@ -149,11 +149,13 @@ class _Install:
             check(missing(self.cluster.served(), objects, self.spec.prerequisites))
             self.done[-1] = "prerequisites were installed"
 
-    def _check_objects(self, planned: Plan) -> None:
+    def _check_owners(self, planned: Plan, *, new_namespace: bool) -> None:
         if self.options.take_ownership:
             return
         installed = {key_of(obj) for obj in planned.installed}
         new = [obj for obj in planned.wanted if key_of(obj) not in installed]
+        if new_namespace:  # nobody has put anything into it yet
+            new = [obj for obj in new if key_of(obj).namespace != self.spec.namespace]
         refuse_foreign(self.cluster, new, name=self.spec.name, namespace=self.spec.namespace)
 
     def _nothing_to_do(self, planned: Plan) -> bool:
@@ -162,7 +164,7 @@ class _Install:
         assert planned.last is not None, "a release that is deployed has a revision"
         if planned.installed_values != self.spec.values or not _same_facts(self.spec, planned.last):
             return False
-        drifted = tuple(drift(self.cluster, planned.installed, name=self.spec.name, namespace=self.spec.namespace))
+        drifted = drift(self.cluster, planned.installed, name=self.spec.name, namespace=self.spec.namespace)
         for change in drifted:
             self.report(Noticed(message=f"{change.key} was changed or removed since: putting it back"))
         return not drifted

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from llmdctl.errors import ForbiddenError, Problem, WaitError
+from llmdctl.errors import Problem, WaitError
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey, ObjectState, Readiness
 from llmdctl.release.clock import Clock
 from llmdctl.release.events import Reporter, WaitTick
 from llmdctl.release.pods import state_of
+from llmdctl.release.reading import find_all
 from llmdctl.release.snapshot import INSTANCE_LABEL
 
 _FIRST_PAUSE_S: Final = 0.1
@@ -33,7 +34,7 @@ def wait_gone(
     """
     started_s, pause_s, left = clock.monotonic(), _FIRST_PAUSE_S, list(keys)
     while True:
-        live = {key: found for key in left if (found := _get(cluster, key)) is not None}
+        live = find_all(cluster, left)
         left = list(live)
         pods = cluster.list_objects("v1", "Pod", namespace=namespace, labels={INSTANCE_LABEL: name})
         if not left and not pods:
@@ -48,16 +49,6 @@ def wait_gone(
             raise _still_there(live, pods, timeout_s)
         clock.sleep(min(pause_s, timeout_s - elapsed_s))
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-
-def _get(cluster: Cluster, key: ObjectKey) -> KubernetesObject | None:
-    """The object, or None when it is gone or its kind is not served any more."""
-    if cluster.served().find(key.api_version, key.kind) is None:
-        return None
-    try:
-        return cluster.get(key)
-    except ForbiddenError:
-        return None  # what may not be read cannot be waited for
 
 
 def _holds(obj: KubernetesObject) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +9,7 @@ from llmdctl.errors import ClusterError, ForbiddenError
 from llmdctl.kube import Cluster, KubernetesObject, Resource, key_of
 from llmdctl.model.release import ObjectKey
 from llmdctl.release.events import ObjectChanged, Reporter
+from llmdctl.release.reading import at_once
 
 _LABELS: Final = {"app.kubernetes.io/managed-by": "llmdctl"}
 # What Kubernetes itself puts into every namespace, or derives from objects that are listed anyway.
@@ -17,7 +17,6 @@ _OF_KUBERNETES: Final = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceA
 _DERIVED: Final = frozenset(
     {"Event", "Endpoints", "EndpointSlice", "Lease", "ControllerRevision", "PodMetrics", "CiliumEndpoint"}
 )
-_AT_ONCE: Final = 8  # requests; a cluster with many operators serves several hundred kinds
 
 
 def namespace_key(name: str) -> ObjectKey:
@@ -25,27 +24,29 @@ def namespace_key(name: str) -> ObjectKey:
     return ObjectKey(api_version="v1", kind="Namespace", namespace=None, name=name)
 
 
-def ensure_namespace(cluster: Cluster, name: str, *, may_create: bool, report: Reporter) -> None:
-    """Make the namespace when it is not there, with a label by which `uninstall` knows it as ours.
+def ensure_namespace(cluster: Cluster, name: str, *, may_create: bool, report: Reporter) -> bool:
+    """Make the namespace when it is not there, with a label by which `uninstall` knows it as ours; True: it is new.
 
     Raises ClusterError when it is missing and must not be made, or is being deleted.
     """
     try:
         live = cluster.get(namespace_key(name))
     except ForbiddenError:
-        return  # one who may not read it can still be at home in it; Helm will say if it is not there
+        return False  # one who may not read it can still be at home in it; Helm will say if it is not there
     if live is not None:
         if (live.get("metadata") or {}).get("deletionTimestamp"):
             raise ClusterError(f"namespace {name} is being deleted", remedy="Wait until it is gone, or name another.")
-        return
+        return False
     if not may_create:
         raise ClusterError(
             f"namespace {name} does not exist, and --namespace-only makes none",
             remedy=f"Administrator's command: kubectl create namespace {name}",
         )
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(_LABELS)}}
-    if cluster.create(body):
-        report(ObjectChanged(key=namespace_key(name), action="create"))
+    if not cluster.create(body):
+        return False  # somebody was faster
+    report(ObjectChanged(key=namespace_key(name), action="create"))
+    return True
 
 
 def is_ours(namespace: KubernetesObject | None) -> bool:
@@ -66,8 +67,7 @@ def contents(cluster: Cluster, name: str) -> Contents:
     """Everything in a namespace that a person or a tool put there; metadata alone is read."""
     listed = [resource for resource in cluster.served(fresh=True).resources if _is_listed(resource)]
     kinds = {(resource.group, resource.plural): resource for resource in listed}  # once, in whatever version
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda resource: _keys(cluster, resource, name), kinds.values()))
+    found = at_once(lambda resource: _keys(cluster, resource, name), kinds.values())
     keys = [key for keys in found if keys is not None for key in keys]
     unseen = [resource.kind for resource, keys in zip(kinds.values(), found, strict=True) if keys is None]
     return Contents(keys=tuple(key for key in keys if (key.kind, key.name) not in _OF_KUBERNETES), unseen=tuple(unseen))

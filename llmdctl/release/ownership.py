@@ -7,6 +7,7 @@ from typing import Final
 
 from llmdctl.errors import ConflictError, ForbiddenError, Problem
 from llmdctl.kube import Cluster, KubernetesObject, key_of
+from llmdctl.release.reading import read_all
 
 _RELEASE_NAME: Final = "meta.helm.sh/release-name"
 _RELEASE_NAMESPACE: Final = "meta.helm.sh/release-namespace"
@@ -54,15 +55,12 @@ def owner_of(obj: KubernetesObject) -> str:
 def refuse_foreign(cluster: Cluster, objects: Sequence[KubernetesObject], *, name: str, namespace: str) -> None:
     """Raise ConflictError for placed objects that exist and belong to somebody else, all of them together."""
     problems: list[Problem] = []
-    for obj in objects:
-        key = key_of(obj)
-        try:
-            live = cluster.get(key)
-        except ForbiddenError:
-            continue  # Helm will say so if it matters
-        if live is not None and not is_of_release(live, name, namespace):
-            place = f" in namespace {key.namespace}" if key.namespace else ""
-            problems.append(Problem(message=f"{key}{place} belongs to {owner_of(live)}"))
+    for key, live in read_all(cluster, [key_of(obj) for obj in objects]).items():
+        # What may not be read is left to Helm, which says so if it matters.
+        if live is None or isinstance(live, ForbiddenError) or is_of_release(live, name, namespace):
+            continue
+        place = f" in namespace {key.namespace}" if key.namespace else ""
+        problems.append(Problem(message=f"{key}{place} belongs to {owner_of(live)}"))
     if problems:
         raise ConflictError(
             f"release {name} would take over what it does not own",

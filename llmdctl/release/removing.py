@@ -10,12 +10,13 @@ from llmdctl.errors import ForbiddenError, Interrupted
 from llmdctl.helm import Helm
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey
-from llmdctl.release.belongings import belongings, find, must_stay
+from llmdctl.release.belongings import belongings, must_stay
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.events import Noticed, ObjectChanged, Phase, PhaseFinished, PhaseStarted, Reporter, silent
 from llmdctl.release.leaving import wait_gone
 from llmdctl.release.namespaces import contents, is_ours, namespace_key
 from llmdctl.release.ownership import is_of_release
+from llmdctl.release.reading import find, find_all
 from llmdctl.release.record import NOT_FOUND, latest
 from llmdctl.release.shared_crds import applied_crds, is_unused
 from llmdctl.release.snapshot import INSTANCE_LABEL
@@ -139,8 +140,9 @@ class _Removal:
             self.begun = True
             self.helm.uninstall(self.name, self.namespace, timeout_s=self.timeout_s)
         going: list[ObjectKey] = []
+        found = find_all(self.cluster, keys)
         for key in keys:
-            live = find(self.cluster, key)
+            live = found.get(key)
             if live is not None and not is_of_release(live, self.name, self.namespace):
                 self.kept.append(f"{key}: somebody else made it meanwhile")
                 continue

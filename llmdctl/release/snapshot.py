@@ -11,6 +11,7 @@ from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey, ObjectState, PodState, Readiness
 from llmdctl.release.pods import LWS_REVISION_LABEL, Ailment, Patience, ailments, current_pods, state_of
 from llmdctl.release.readiness import UNSEEN, Verdict, assess
+from llmdctl.release.reading import read_all
 
 INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
 _POOL: Final = ("inference.networking.k8s.io", "InferencePool")
@@ -52,10 +53,11 @@ def look(
     `objects` are as rendered, with their namespaces. Those in `settled` are not asked for again.
     """
     known = settled or {}
-    verdicts: dict[ObjectKey, Verdict] = {}
-    for obj in objects:
-        key = key_of(obj)
-        verdicts[key] = Verdict(known[key].readiness, known[key].reason) if key in known else _verdict(cluster, key)
+    keys = [key_of(obj) for obj in objects]
+    live = read_all(cluster, [key for key in keys if key not in known])
+    verdicts = {
+        key: Verdict(known[key].readiness, known[key].reason) if key in known else _verdict(live[key]) for key in keys
+    }
     _judge_pools(objects, verdicts)
     pods = cluster.list_objects("v1", "Pod", namespace=namespace, labels={INSTANCE_LABEL: name})
     sets = cluster.list_objects("apps/v1", "ReplicaSet", namespace=namespace, labels={INSTANCE_LABEL: name})
@@ -81,11 +83,10 @@ def _group_revisions(cluster: Cluster, keys: Iterable[ObjectKey]) -> dict[str, s
     return found
 
 
-def _verdict(cluster: Cluster, key: ObjectKey) -> Verdict:
-    try:
-        return assess(cluster.get(key))
-    except ForbiddenError as refused:
-        return Verdict(Readiness.UNKNOWN, f"cannot be read: {refused.message}")
+def _verdict(live: KubernetesObject | ForbiddenError | None) -> Verdict:
+    if isinstance(live, ForbiddenError):
+        return Verdict(Readiness.UNKNOWN, f"cannot be read: {live.message}")
+    return assess(live)
 
 
 def _judge_pools(objects: Sequence[KubernetesObject], verdicts: dict[ObjectKey, Verdict]) -> None:

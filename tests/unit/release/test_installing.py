@@ -32,6 +32,11 @@ def test_a_first_install_makes_everything_and_waits(world: World):
     ]  # fmt: skip
 
 
+def test_in_a_namespace_just_made_nobody_can_own_anything(world: World):
+    world.install()
+    assert world.cluster.calls.count(("get", "ConfigMap/pd-config")) == 1, "by the wait alone"
+
+
 def test_the_release_remembers_how_it_was_made(world: World):
     world.install()
     (found,) = releases(world.cluster)
