@@ -1,4 +1,4 @@
-"""schemas/output/<Kind>.schema.json from the dataclasses in llmdctl/cli/results.py."""
+"""schemas/output/<Kind>.schema.json from the dataclasses that verbs answer with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pathlib import Path
 
 from llmdctl.cli import results
 from llmdctl.cli.output import API_VERSION
-from llmdctl.sandbox.status import Definitions, NodeStatus, ProcessStatus, State
+from llmdctl.model.release import ReleaseStatus
+from llmdctl.sandbox import SandboxStatus
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas" / "output"
 DOCUMENTS = (
@@ -24,18 +25,17 @@ DOCUMENTS = (
     results.Explanation,
     results.Render,
     results.Install,
-    results.Release,
+    ReleaseStatus,
     results.Diff,
     results.Uninstall,
     results.Version,
     results.ReleaseList,
-    results.Sandbox,
+    SandboxStatus,
     results.SandboxDown,
     results.Prepared,
     results.SandboxFaults,
     results.Error,
 )
-ONLY_FOR_TYPES = {kind.__name__: kind for kind in (Definitions, NodeStatus, ProcessStatus, State)}
 SCALARS = {str: "string", int: "integer", float: "number", bool: "boolean", types.NoneType: "null", Path: "string"}
 
 
@@ -58,7 +58,7 @@ def document(kind: type) -> dict[str, object]:
 
 def record(kind: type, definitions: dict[str, object]) -> dict[str, typing.Any]:
     """An object with every field of a dataclass, all required."""
-    hints = typing.get_type_hints(kind, localns=ONLY_FOR_TYPES)
+    hints = typing.get_type_hints(kind)
     properties = {field.name: schema(hints[field.name], definitions) for field in fields(kind)}
     return {"type": "object", "required": list(properties), "additionalProperties": False, "properties": properties}
 

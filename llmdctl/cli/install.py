@@ -121,7 +121,6 @@ def _dry_run(spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOpti
 
 def _result(spec: ReleaseSpec, done: InstallResult) -> results.Install:
     from llmdctl.cli import results
-    from llmdctl.cli.views import releases as view
 
     return results.Install(
         action=done.outcome,
@@ -130,7 +129,7 @@ def _result(spec: ReleaseSpec, done: InstallResult) -> results.Install:
         helm=doors.engine(done.engine),
         notes=done.notes,
         objects=(),
-        release=view.release(done.status),
+        release=done.status,
     )
 
 

@@ -1,4 +1,4 @@
-"""What each verb answers with `-o json`: one frozen dataclass a document.
+"""What each verb answers with `-o json`: one frozen dataclass a document, here or in the layer that makes it.
 
 The JSON Schemas in schemas/output/ are generated from these classes (`make update`); a change here is a change of a
 public format. Names are snake_case; a field is never removed without a new `apiVersion`.
@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llmdctl.errors import Problem
-from llmdctl.model.release import ObjectChange, ObjectState, PodState
-
-if TYPE_CHECKING:
-    from llmdctl.sandbox.status import Definitions, NodeStatus, ProcessStatus, State
+from llmdctl.model.release import ObjectChange, ReleaseStatus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,21 +110,6 @@ class Render:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Release:
-    """`status`, and what `install` ends with."""
-
-    name: str
-    namespace: str
-    recipe: str
-    helm_status: str
-    revision: int
-    readiness: str
-    endpoint: str | None
-    objects: tuple[ObjectState, ...]
-    pods: tuple[PodState, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Install:
     """`install`."""
 
@@ -138,7 +119,7 @@ class Install:
     helm: HelmEngine
     notes: str | None  # what the chart prints; None where this Helm cannot tell before installing
     objects: tuple[str, ...]  # of a dry run: what would be made
-    release: Release | None  # None after a dry run
+    release: ReleaseStatus | None  # None after a dry run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,24 +177,6 @@ class Error:
     remedy: str | None
     exit_code: int
     problems: tuple[Problem, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sandbox:
-    """`sandbox up` and `sandbox status`."""
-
-    name: str
-    state: State
-    home: Path
-    kubeconfig: Path
-    context: str
-    server: str
-    kubernetes_version: str
-    ports: Mapping[str, int]
-    processes: tuple[ProcessStatus, ...]
-    nodes: tuple[NodeStatus, ...]
-    definitions: Definitions
-    notice: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -125,9 +125,6 @@ def _nodes(asked: UpOptions) -> list[SimulatedNodes]:
 
 
 def _write(status: SandboxStatus) -> None:
-    from llmdctl.cli import results
     from llmdctl.cli.views import sandboxes as view
 
-    shown = {field.name: getattr(status, field.name) for field in fields(results.Sandbox)}
-    result = results.Sandbox(**shown)
-    write_result(result, view.page(result))
+    write_result(status, view.page(status))

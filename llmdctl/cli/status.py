@@ -46,4 +46,4 @@ def run(asked: StatusOptions, cluster: ClusterOptions, output: OutputOptions) ->
             f"There is no release {asked.name} in namespace {asked.namespace}.",
             remedy="llmdctl status -A lists all releases.",
         )
-    write_result(view.release(state), view.page(state))
+    write_result(state, view.page(state))

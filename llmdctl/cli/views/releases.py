@@ -16,21 +16,6 @@ if TYPE_CHECKING:
     from llmdctl.release import DryRun, InstallResult, Inventory, Revision
 
 
-def release(state: ReleaseStatus) -> results.Release:
-    """A release as `-o json` shows it."""
-    return results.Release(
-        name=state.name,
-        namespace=state.namespace,
-        recipe=state.recipe,
-        helm_status=state.helm_status,
-        revision=state.revision,
-        readiness=state.readiness.value,
-        endpoint=state.endpoint,
-        objects=state.objects,
-        pods=state.pods,
-    )
-
-
 def summary(revision: Revision) -> results.ReleaseSummary:
     """One release in a list."""
     return results.ReleaseSummary(

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from llmdctl.cli.results import Sandbox, SandboxFault
+    from llmdctl.cli.results import SandboxFault
+    from llmdctl.sandbox import SandboxStatus
 
 
-def page(sandbox: Sandbox) -> Group:
+def page(sandbox: SandboxStatus) -> Group:
     """`sandbox status`: processes, nodes, definitions, and what it does not do."""
     from rich.console import Group
     from rich.text import Text
