@@ -17,7 +17,9 @@ import yaml
 from llmdctl.cli import main
 
 HERE = Path(__file__).parent / "negative"
-SHIPPED = re.compile(r"\b(paths/[\w/.-]+\.yaml):\d+")  # lines of shipped facets move; lines of the case's own files do not
+SHIPPED = re.compile(
+    r"\b(paths/[\w/.-]+\.yaml):\d+"
+)  # lines of shipped facets move; lines of the case's own files do not
 CASES = sorted(folder.parent for folder in HERE.glob("*/case.yaml"))
 
 
