@@ -39,6 +39,9 @@ class Entry:
         return ".".join(self.path)
 
 
+GENERATED = "# >>>"  # opens a block that a generator writes; no part of the description
+
+
 def read(path: Path) -> tuple[Entry, ...]:
     """The entries of a values file, nested, in the order of the file.
 
@@ -98,6 +101,6 @@ def _comment(lines: list[str], line: int, path: Path) -> tuple[str, Mapping[str,
             if not isinstance(found, dict):
                 raise ValuesError(f"{path}:{number + 1}: @schema takes a mapping such as {{enum: [a, b]}}")
             annotation.update(found)
-        else:
+        elif not text.startswith(GENERATED):
             words.append(text.lstrip("#").strip())
     return " ".join(word for word in words if word), annotation
