@@ -6,12 +6,18 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_socket import disable_socket, enable_socket
 
 # Read by typer at import: help without colour and at one width, whatever the terminal or the CI says.
 os.environ.update({"NO_COLOR": "1", "TERMINAL_WIDTH": "100", "_TYPER_FORCE_DISABLE_TERMINAL": "1"})
 for name in ("KUBECONFIG", "FORCE_COLOR", "LLMDCTL_NAMESPACE"):
     os.environ.pop(name, None)
+
+# On a desk each run tries other documents; in CI a push is judged by the same ones as the run before.
+settings.register_profile("ci", derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 ROOT = Path(__file__).resolve().parent.parent
 
