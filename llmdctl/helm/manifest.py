@@ -13,51 +13,26 @@ from typing import Any
 import yaml
 
 from llmdctl.errors import HelmError
+from llmdctl.scalars import MERGE, Scalar, resolve
 
 _SOURCE = re.compile(r"^# Source: (\S+)", re.MULTILINE)
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is some ten times faster where it is there
 
 
 class _Loader(_BASE):  # type: ignore[misc]
-    """A safe loader with the scalar rules of the YAML reader inside Helm."""
+    """A safe loader that leaves plain scalars to `llmdctl.scalars`."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  PyYAML's own interface
-
-
-def _resolve(tag: str, pattern: str, first: str) -> None:
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{pattern})$"), list(first))
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {  # noqa: RUF012  PyYAML's own interface
+        "<": [(MERGE, re.compile("^<<$"))]
+    }
 
 
-_resolve("bool", "y|Y|yes|Yes|YES|on|On|ON|true|True|TRUE|n|N|no|No|NO|off|Off|OFF|false|False|FALSE", "yYnNtTfFoO")
-_resolve("null", "~|null|Null|NULL|", "~nN")
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("^$"), [""])
-_resolve("int", r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|(?:0|[1-9][0-9_]*))", "-+0123456789")
-_resolve("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-         "-+0123456789.")  # fmt: skip
-_resolve("merge", "<<", "<")
+def _scalar(_: yaml.SafeLoader, node: yaml.ScalarNode) -> Scalar:
+    """Text in quotes or blocks as it is, plain text by what it means to Helm."""
+    return str(node.value) if node.style else resolve(node.value, None)
 
 
-def _int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
-    text = str(loader.construct_scalar(node)).replace("_", "")
-    sign = -1 if text.startswith("-") else 1
-    digits = text.lstrip("+-")
-    if re.fullmatch("0[0-7]+", digits):
-        return sign * int(digits, 8)
-    return sign * int(digits, 0)
-
-
-def _bool(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> bool:
-    return bool(str(loader.construct_scalar(node)).lower() in {"y", "yes", "on", "true"})
-
-
-def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
-    text = str(loader.construct_scalar(node)).lower().replace("_", "")
-    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _int)
-_Loader.add_constructor("tag:yaml.org,2002:bool", _bool)
-_Loader.add_constructor("tag:yaml.org,2002:float", _float)
+_Loader.add_constructor("tag:yaml.org,2002:str", _scalar)
 
 
 def parse_manifests(text: str) -> tuple[dict[str, Any], ...]:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias
 from llmdctl.errors import Problem, RecipeError
 from llmdctl.model.document import Document, Mark, json_path
 from llmdctl.recipe.nodes import MAX_DEPTH, Node, SyntaxProblem, compose
-from llmdctl.recipe.scalars import MERGE, Scalar, ScalarError, key_text, resolve
+from llmdctl.scalars import MERGE, Scalar, ScalarError, key_text, resolve
 
 MAX_BYTES: Final = 4 * 2**20  # a values file of 1,000 settings weighs about 50 kB
 MAX_VALUES: Final = 200_000  # after aliases are filled in; Helm itself stops near 400,000

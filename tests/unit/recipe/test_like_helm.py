@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llmdctl import programs
 from llmdctl.errors import RecipeError
 from llmdctl.recipe.reader import parse
-from llmdctl.recipe.scalars import resolve
+from llmdctl.scalars import resolve
 
 helm = pytest.importorskip("helm_python")
 
