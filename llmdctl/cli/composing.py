@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from llmdctl import assets
 from llmdctl.cli.output import warn
-from llmdctl.model.selection import Overrides, Selection
+from llmdctl.model.selection import AXES, Overrides, Selection
 
 if TYPE_CHECKING:
     from llmdctl.cli.options import CatalogOptions, RecipeOptions, ReleaseOptions
@@ -24,18 +24,7 @@ def load_catalog(options: CatalogOptions) -> Catalog:
 
 def selection(options: RecipeOptions) -> Selection:
     """The path and the facets that the options name."""
-    return Selection(
-        path=options.recipe,
-        model=options.model,
-        accelerator=options.accelerator,
-        engine=options.engine,
-        fabric=options.fabric,
-        kv_tier=options.kv_tier,
-        gateway=options.gateway,
-        autoscaler=options.autoscaler,
-        metrics=options.metrics,
-        platform=options.platform,
-    )
+    return Selection(path=options.recipe, **{axis: getattr(options, axis) for axis in AXES})
 
 
 def overrides(options: RecipeOptions, *, namespace_only: bool = False) -> Overrides:

@@ -110,13 +110,19 @@ class RecipeOptions(CatalogOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReleaseOptions:
-    """Which release, for verbs that also name a recipe."""
+class NamespaceOptions:
+    """Where a release is."""
 
-    name: Annotated[str | None, typer.Argument(help="Name of the release; the recipe's name unless given.")] = None
     namespace: Annotated[
         str, typer.Option("--namespace", "-n", help="Namespace of the release.", envvar="LLMDCTL_NAMESPACE")
     ] = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseOptions(NamespaceOptions):
+    """Which release, for verbs that also name a recipe."""
+
+    name: Annotated[str | None, typer.Argument(help="Name of the release; the recipe's name unless given.")] = None
     namespace_only: Annotated[
         bool,
         typer.Option("--namespace-only", help="Render nothing that needs a cluster-scoped right."),

@@ -23,7 +23,9 @@ HEARTBEAT_S = 30.0  # a silent job is killed by many CI systems
 def progress() -> Iterator[Callable[[Event], None]]:
     """A reporter for the time of one use case, fit for where stderr goes."""
     if session.quiet:
-        yield _silent
+        from llmdctl.release.events import silent
+
+        yield silent
         return
     if not console(stderr=True).is_interactive or not sys.stderr.isatty():
         yield Lines()
@@ -32,10 +34,6 @@ def progress() -> Iterator[Callable[[Event], None]]:
 
     with Live(console=console(stderr=True), refresh_per_second=4, transient=True) as live:
         yield Table(live)
-
-
-def _silent(_event: Event) -> None:
-    """Say nothing."""
 
 
 class Lines:

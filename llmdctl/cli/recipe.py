@@ -87,9 +87,6 @@ def explain(recipe: RecipeOptions, explaining: ExplainOptions, output: OutputOpt
 
     use(output)
     composed = composing.compose(recipe)
-    values = tuple(
-        view.explained(origin)
-        for origin in origins_of(composed, computed_layer(composed))
-        if view.below(origin.key, explaining.key)
-    )
+    origins = origins_of(composed, computed_layer(composed))
+    values = tuple(origin for origin in origins if view.below(origin.key, explaining.key))
     write_result(results.Explanation(recipe=recipe.recipe, values=values), view.explanation(values))

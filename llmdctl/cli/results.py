@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmdctl.errors import Problem
+from llmdctl.model.recipe import Origin
 from llmdctl.model.release import ObjectChange, ReleaseStatus
 
 
@@ -61,29 +62,11 @@ class Validation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerValue:
-    """What one layer says of one value."""
-
-    layer: str
-    place: str  # file:line, or the argument
-    value: Any
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExplainedValue:
-    """One value and every layer that set it; the last one wins."""
-
-    key: str
-    value: Any
-    layers: tuple[LayerValue, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Explanation:
     """`recipe explain`."""
 
     recipe: str
-    values: tuple[ExplainedValue, ...]
+    values: tuple[Origin, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

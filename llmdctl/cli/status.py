@@ -9,19 +9,16 @@ import typer
 
 from llmdctl.cli import doors
 from llmdctl.cli.declared import declared
-from llmdctl.cli.options import ClusterOptions, OutputOptions
+from llmdctl.cli.options import ClusterOptions, NamespaceOptions, OutputOptions
 from llmdctl.cli.output import use, write_result
 from llmdctl.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatusOptions:
+class StatusOptions(NamespaceOptions):
     """Which release."""
 
     name: Annotated[str | None, typer.Argument(help="Name of the release; all of the namespace unless given.")] = None
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="Namespace of the release.", envvar="LLMDCTL_NAMESPACE")
-    ] = "default"
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="List every namespace.")] = False
 
 

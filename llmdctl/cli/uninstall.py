@@ -10,19 +10,16 @@ import typer
 
 from llmdctl.cli import doors
 from llmdctl.cli.declared import declared
-from llmdctl.cli.options import ClusterOptions, OutputOptions
+from llmdctl.cli.options import ClusterOptions, NamespaceOptions, OutputOptions
 from llmdctl.cli.output import say, use, write_result
 from llmdctl.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class UninstallOptions:
+class UninstallOptions(NamespaceOptions):
     """Which release, and how much."""
 
     name: Annotated[str, typer.Argument(help="Name of the release.")]
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="Namespace of the release.", envvar="LLMDCTL_NAMESPACE")
-    ] = "default"
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
     remove_crds: Annotated[
         bool,

@@ -101,18 +101,7 @@ def _bullets(sentences: Sequence[str]) -> list[str]:
     ]
 
 
-def explained(origin: Origin) -> results.ExplainedValue:
-    """One value with the layers that set it."""
-    return results.ExplainedValue(
-        key=origin.key,
-        value=origin.value,
-        layers=tuple(
-            results.LayerValue(layer=layer.layer, place=layer.place, value=layer.value) for layer in origin.layers
-        ),
-    )
-
-
-def explanation(values: Sequence[results.ExplainedValue]) -> str:
+def explanation(values: Sequence[Origin]) -> str:
     """`recipe explain`: the value, and under it each layer with file and line."""
     lines: list[str] = []
     for value in values:
