@@ -71,6 +71,30 @@ class RecipeOptions(CatalogOptions):
             autocompletion=complete.facet("kv_tier"),
         ),
     ] = None
+    scheduling: Annotated[
+        str | None,
+        typer.Option(
+            help="How model servers are scored.", rich_help_panel=_FACETS, autocompletion=complete.facet("scheduling")
+        ),
+    ] = None
+    prefix_index: Annotated[
+        str | None,
+        typer.Option(
+            "--prefix-index",
+            help="How the scheduler knows what each server has cached.",
+            rich_help_panel=_FACETS,
+            autocompletion=complete.facet("prefix_index"),
+        ),
+    ] = None
+    flow_control: Annotated[
+        str | None,
+        typer.Option(
+            "--flow-control",
+            help="How requests wait when all are busy.",
+            rich_help_panel=_FACETS,
+            autocompletion=complete.facet("flow_control"),
+        ),
+    ] = None
     gateway: Annotated[
         str | None,
         typer.Option(help="Gateway, or standalone.", rich_help_panel=_FACETS, autocompletion=complete.facet("gateway")),

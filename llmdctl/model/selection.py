@@ -12,6 +12,9 @@ AXES: Final = (
     "engine",
     "fabric",
     "kv_tier",
+    "scheduling",
+    "prefix_index",
+    "flow_control",
     "gateway",
     "autoscaler",
     "metrics",
@@ -30,6 +33,9 @@ class Selection:
     engine: str | None = None
     fabric: str | None = None
     kv_tier: str | None = None
+    scheduling: str | None = None
+    prefix_index: str | None = None
+    flow_control: str | None = None
     gateway: str | None = None
     autoscaler: str | None = None
     metrics: str | None = None

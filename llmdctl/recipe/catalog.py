@@ -23,7 +23,8 @@ from llmdctl.recipe.reader import read
 from llmdctl.recipe.references import dangling
 from llmdctl.recipe.versions import Versions, versions_from
 
-FOLDERS: Final = {axis: axis.replace("_", "-") + ("" if axis == "metrics" else "s") for axis in AXES}
+_PLURALS: Final = {"flow_control": "flow-control", "metrics": "metrics", "prefix_index": "prefix-indexes", "scheduling": "scheduling"}
+FOLDERS: Final = {axis: _PLURALS.get(axis, axis.replace("_", "-") + "s") for axis in AXES}
 """Axis -> folder under facets/."""
 
 
