@@ -13,6 +13,11 @@ llmd.enginePort     (dict "ctx" $ "role" "decode")   name of the container port 
                     listens: "engine" behind a routing sidecar, else "serving"
 llmd.podPattern     (dict "ctx" $ "role" "decode")   regular expression (anchored, as PromQL's =~ is) of the names of
                     a role's pods, tight enough not to take in a release called "<release>-<role>"
+llmd.kvTopic        (dict "ctx" $ "podIP" "$(POD_IP)")   the topic under which an engine publishes KV cache events. The
+                    endpoint picker reads from it which endpoint speaks (address:port as the InferencePool lists it) and
+                    for which model, by the name that clients send
+                    (github.com/llm-d/llm-d-kv-cache v0.9.0, pkg/kvevents).
+llmd.kvEventsEndpoint   .   where an engine binds the socket for them
 llmd.openshift      "true" or "": restricted SCCs choose the user id. auto = the cluster serves the
                     API group security.openshift.io
 */}}
@@ -44,6 +49,14 @@ llmd.openshift      "true" or "": restricted SCCs choose the user id. auto = the
 {{- $ports = append $ports (add $first .) -}}
 {{- end -}}
 {{- toJson $ports -}}
+{{- end -}}
+
+{{- define "llmd.kvTopic" -}}
+kv@{{ .podIP }}:{{ int .ctx.Values.global.llmd.ports.serving }}@{{ include "llmd.servedName" .ctx }}
+{{- end -}}
+
+{{- define "llmd.kvEventsEndpoint" -}}
+tcp://*:{{ int .Values.global.llmd.ports.kvEvents }}
 {{- end -}}
 
 {{- define "llmd.openshift" -}}
