@@ -37,9 +37,11 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
       (list "tensor" (int $split.tensor) true)
       (list "pipeline" (int $split.pipeline) (gt (int $split.pipeline) 1))
       (list "data" (int $split.data) (gt (int $split.data) 1))
-      (list "blockSize" (int $spec.blockSize) (gt (int $spec.blockSize) 0))
+      (list "blockSize" (int .role.blockSize) (gt (int .role.blockSize) 0))
       (list "maxModelLen" (int64 $spec.maxModelLen) (gt (int64 $spec.maxModelLen) 0))
       (list "bootstrap" (int $values.global.llmd.ports.bootstrap) (and (eq .role.role "prefill") (ne "" (include "llmd.disaggregated" .ctx))))
+      (list "kvTransfer" (include "modelserver.kvTransfer" .) true)
+      (list "kvEvents" (include "modelserver.kvEvents" .) true)
       (list "drain" (int .role.engineDrainSeconds) (not (hasKey $own (trimPrefix "--" $flags.drain)))) -}}
 {{- range $fact := $facts -}}
 {{- $flag := get $flags (index $fact 0) -}}
@@ -78,6 +80,7 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
 {{- if $name -}}{{- $_ := set $env $name (int (get $values.global.llmd.ports $port)) -}}{{- end -}}
 {{- end -}}
 {{- end -}}
+{{- range $name, $value := include "modelserver.kvEnvironment" . | fromJson -}}{{- $_ := set $env $name $value -}}{{- end -}}
 {{- range $name, $value := (.role.spec.env | default dict) -}}{{- $_ := set $env $name $value -}}{{- end -}}
 {{- /* A null of the role's env is gone by now (it was pruned with the role), so look at the values themselves. */ -}}
 {{- range $layer := list $values.roleDefaults (get $values.roles .role.role | default dict) -}}
@@ -100,7 +103,7 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
 {{- $ports = append $ports (dict "name" "bootstrap" "containerPort" (int .ctx.Values.global.llmd.ports.bootstrap) "protocol" "TCP") -}}
 {{- end -}}
 {{- end -}}
-{{- toJson $ports -}}
+{{- toJson (concat $ports (include "modelserver.kvEventPorts" . | fromJsonArray)) -}}
 {{- end -}}
 
 {{- define "modelserver.resources" -}}

@@ -3,12 +3,17 @@ modelserver.role   (dict "ctx" $ "role" "decode")
                    JSON: what one role is, worked out once.
   role, workload, autoscaled    from global.llmd.roles
   spec            roleDefaults with roles.<role> merged over it
-  accelerators    per pod: tensor * pipeline * data / nodes
+  accelerators    per pod, as the engine sees them: tensor * pipeline * data / nodes
+  units           the same in units of the accelerator's resource
   nodes           pods of one replica
   sidecar         whether the routing sidecar stands before the engine
+  serves          who serves where data parallelism spans pods or ports: external (every rank), hybrid (every pod), ""
+  localRanks      data-parallel ranks in one pod, where serves says so
+  ranked          whether the number of a pod's first rank follows from its index in the group
   headless        whether only the leader of a group serves
   enginePort      number of the engine's (first) port; servingPort: the one that others reach
   endpoints       consecutive ports the engine listens on
+  blockSize       tokens in a KV cache block: the role's, else global.llmd.blockSize; 0 is the engine's default
   preStopSeconds, engineDrainSeconds
   ownCache        whether model-cache is the chart's own emptyDir
 */}}
@@ -25,6 +30,12 @@ modelserver.role   (dict "ctx" $ "role" "decode")
 {{- $product := mul (int $split.tensor) (int $split.pipeline) (int $split.data) -}}
 {{- $sidecar := eq (include "llmd.enginePort" .) "engine" -}}
 {{- $endpoints := int $root.global.llmd.dataParallelLocal -}}
+{{- $serves := "" -}}
+{{- if gt $endpoints 1 -}}{{- $serves = "external" -}}
+{{- else if and $root.global.llmd.dataParallelHybrid (gt $nodes 1) (gt (int $split.data) 1) -}}{{- $serves = "hybrid" -}}
+{{- end -}}
+{{- $devices := div $product (max 1 $nodes) -}}
+{{- $perUnit := int (max 1 (int (dig "accelerator" "devicesPerUnit" 1 $spec))) -}}
 {{- $drain := int $spec.drainSeconds -}}
 {{- /* A command line of the user's own does not get the drain flag. */ -}}
 {{- $drains := or $root.engine.drainsItself (and $root.engine.flags.drain (not $spec.command)) -}}
@@ -35,13 +46,18 @@ modelserver.role   (dict "ctx" $ "role" "decode")
       "autoscaled" $facts.autoscaled
       "spec" $spec
       "product" $product
-      "accelerators" (div $product (max 1 $nodes))
+      "accelerators" $devices
+      "units" (div (add $devices (sub $perUnit 1)) $perUnit)
+      "serves" $serves
+      "localRanks" (div (int $split.data) (max 1 $nodes))
+      "ranked" (and (ne $serves "") (gt $nodes 1))
       "nodes" $nodes
       "sidecar" $sidecar
-      "headless" (and (gt $nodes 1) (le $endpoints 1))
+      "headless" (and (gt $nodes 1) (eq $serves ""))
       "endpoints" $endpoints
       "servingPort" (int $root.global.llmd.ports.serving)
       "enginePort" (int ($sidecar | ternary $root.global.llmd.ports.engine $root.global.llmd.ports.serving))
+      "blockSize" (int (gt (int $spec.blockSize) 0 | ternary $spec.blockSize $root.global.llmd.blockSize))
       "preStopSeconds" $preStop
       "engineDrainSeconds" (max 1 (sub $drain (add $preStop 5)))
       "ownCache" (and (eq $root.model.source "hf") (not (hasKey ($spec.volumes | default dict) "model-cache")))) -}}

@@ -9,7 +9,8 @@ modelserver.validate   .   Stops with every contradiction in the values at once,
 {{- $role := include "modelserver.role" (dict "ctx" $ "role" $role) | fromJson -}}
 {{- $problems = concat $problems
       (include "modelserver.sizeProblems" (dict "ctx" $ "role" $role) | fromJsonArray)
-      (include "modelserver.flagProblems" (dict "ctx" $ "role" $role) | fromJsonArray) -}}
+      (include "modelserver.flagProblems" (dict "ctx" $ "role" $role) | fromJsonArray)
+      (include "modelserver.kvProblems" (dict "ctx" $ "role" $role) | fromJsonArray) -}}
 {{- end -}}
 {{- include "llmd.failAll" (dict "ctx" . "problems" $problems) -}}
 {{- end -}}
@@ -132,7 +133,7 @@ modelserver.validate   .   Stops with every contradiction in the values at once,
       "parallelism.pipeline" (list "pipeline" (gt (int $spec.parallelism.pipeline) 1))
       "parallelism.data" (list "data" (gt (int $spec.parallelism.data) 1))
       "parallelism.expert" (list "expert" $spec.parallelism.expert)
-      "blockSize" (list "blockSize" (gt (int $spec.blockSize) 0))
+      "blockSize" (list "blockSize" (gt (int $role.blockSize) 0))
       "maxModelLen" (list "maxModelLen" (gt (int $spec.maxModelLen) 0)) -}}
 {{- range $key, $need := $needs -}}
 {{- if and (index $need 1) (not (get $engine.flags (index $need 0))) -}}

@@ -31,10 +31,16 @@ def catalog() -> Catalog:
     return Catalog.load([assets.paths()])
 
 
+KINDS = {  # one model and accelerator of each kind; the product of all would be millions
+    "accelerator": ("cpu", "h100", "h200", "l4", "mi300x"),
+    "model": ("gpt-oss-120b", "llama-3.1-8b", "qwen3-32b"),
+}
+
+
 def combinations(path: str) -> Iterator[dict[str, str]]:
-    """Every choice that the path offers: thousands."""
+    """Every choice that the path offers, with a few models and accelerators: thousands."""
     offers = catalog().path(path).offers
-    for names in itertools.product(*(offers.get(axis) or catalog().names(axis) for axis in AXES)):
+    for names in itertools.product(*(offers.get(axis) or KINDS.get(axis) or catalog().names(axis) for axis in AXES)):
         yield dict(zip(AXES, names, strict=True))
 
 
@@ -91,7 +97,7 @@ def assert_disaggregated(recipe: Recipe, modelserver: Mapping[str, Any]) -> None
     defaults, roles = modelserver["roleDefaults"], modelserver["roles"]
     match recipe.facets["engine"]:
         case "vllm":
-            assert defaults["args"]["kv-transfer-config"]["kv_connector"] == "NixlConnector"
+            assert defaults["kvConnectors"]["nixl"]["kv_connector"] == "NixlConnector"
             host = defaults["env"]["VLLM_NIXL_SIDE_CHANNEL_HOST"]
             assert host["valueFrom"]["fieldRef"]["fieldPath"] == "status.podIP"
             assert modelserver["routingSidecar"]["connector"] == "nixlv2"
@@ -164,7 +170,7 @@ def test_efa_takes_its_own_image_and_backend() -> None:
     selection = Selection(path="pd-disaggregation", fabric="efa", platform="eks", accelerator="b200")
     defaults = compose(catalog(), selection, Overrides()).values["modelserver"]["roleDefaults"]
     assert defaults["image"]["tag"].endswith("-ec2")
-    assert defaults["args"]["kv-transfer-config"] == {
+    assert defaults["kvConnectors"]["nixl"] == {
         "kv_connector": "NixlConnector",
         "kv_connector_extra_config": {"backends": ["LIBFABRIC"]},
         "kv_role": "kv_both",
