@@ -29,7 +29,8 @@ class Experts:
     per_token: int
     width: int  # intermediate size of one expert
     shared_width: int  # of all shared experts together; 0 = none
-    dense_layers: int  # layers at the front with an ordinary feed-forward network
+    dense_layers: int  # layers with an ordinary feed-forward network
+    dense_width: int  # intermediate size of those
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +43,7 @@ class LatentAttention:
     rope_dim: int
     value_dim: int
     index_dim: int  # of the indexer of sparse attention; 0 = none
+    index_heads: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +53,7 @@ class RecurrentState:
     layers: int
     conv_elements: int  # of one layer and sequence
     state_elements: int
+    parameters: int  # of one such layer's mixer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +71,7 @@ class ModelFacts:
     ffn: int
     tied: bool
     attention_bias: bool
+    gated_attention: bool  # queries come with a gate of their own width (Qwen3-Next and later)
     dtype_bytes: int
     quantization: str  # "", fp8, fp8_block, mxfp4, ...
     full_layers: int
@@ -77,6 +81,8 @@ class ModelFacts:
     latent: LatentAttention | None
     state: RecurrentState | None
     kv_dtype_bytes: int
+    extra_layers: int  # for multi-token prediction: stored, but loaded only for speculative decoding
+    other_parameters: int  # outside the language model: a vision tower and its projector
     stored_bytes: int  # exact total of the safetensors index; 0 = not known
     max_model_len: int  # tokens
 
@@ -109,18 +115,23 @@ class ModelFacts:
         Raises KeyError when a number that every model has is missing.
         """
         text = {**config, **(config.get("text_config") or {})}  # multimodal models nest everything there
+        architecture = str((config.get("architectures") or [text.get("architecture") or ""])[0])
         dtype_bytes = _DTYPE_BYTES.get(str(text.get("dtype") or text.get("torch_dtype") or "auto"), 2)
         return cls(
             id=name,
-            architecture=str((text.get("architectures") or [text.get("architecture") or ""])[0]),
-            tied=bool(text.get("tie_word_embeddings", False)),
+            architecture=architecture,
+            # Configurations of Gemma leave it out, and their class in transformers ties embeddings and head.
+            tied=bool(text.get("tie_word_embeddings", architecture.startswith("Gemma"))),
             attention_bias=bool(text.get("attention_bias", False)),
+            gated_attention=bool(text.get("attn_output_gate") or text.get("linear_num_value_heads")),
             dtype_bytes=dtype_bytes,
             quantization=_quantization(text),
             experts=_experts(text),
             latent=_latent(text),
             state=_state(text),
             kv_dtype_bytes=dtype_bytes if kv_dtype == "auto" else _DTYPE_BYTES.get(kv_dtype, dtype_bytes),
+            extra_layers=_first(text, "num_nextn_predict_layers", "mtp_num_hidden_layers"),
+            other_parameters=_other_parameters(config),
             stored_bytes=stored_bytes,
             max_model_len=max_model_len or int(text.get("max_position_embeddings") or 0),
             **_shape(text),
@@ -185,12 +196,17 @@ def _experts(text: Mapping[str, Any]) -> Experts | None:
         return None
     width = _first(text, "moe_intermediate_size", "intermediate_size")
     shared = _first(text, "shared_expert_intermediate_size") or _first(text, "n_shared_experts") * width
+    dense = _first(text, "first_k_dense_replace")
+    if "interleave_moe_layer_step" in text:  # Llama 4: every n-th layer is sparse, and has one shared expert
+        layers, step = int(text["num_hidden_layers"]), int(text["interleave_moe_layer_step"])
+        shared, dense = width, layers - layers // step
     return Experts(
         count=count,
-        per_token=_first(text, "num_experts_per_tok", "experts_per_token", "moe_k"),
+        per_token=_first(text, "num_experts_per_tok", "experts_per_token", "moe_k", "top_k_experts"),
         width=width,
         shared_width=shared,
-        dense_layers=_first(text, "first_k_dense_replace"),
+        dense_layers=dense,
+        dense_width=_first(text, "intermediate_size_mlp", "intermediate_size"),
     )
 
 
@@ -204,36 +220,57 @@ def _latent(text: Mapping[str, Any]) -> LatentAttention | None:
         rope_dim=int(text["qk_rope_head_dim"]),
         value_dim=int(text["v_head_dim"]),
         index_dim=_first(text, "index_head_dim"),
+        index_heads=_first(text, "index_n_heads"),
     )
+
+
+def _other_parameters(config: Mapping[str, Any]) -> int:
+    """What a facet states, else the transformer blocks of `vision_config`: depth x (4 h^2 + n h f), n = 3 with a gate.
+
+    Patch embedding and projector come to a few percent of that, and the whole to a few percent of the model.
+    """
+    if config.get("other_parameters") is not None:
+        return int(config["other_parameters"])
+    vision = config.get("vision_config") or {}
+    depth, hidden = _first(vision, "depth", "num_hidden_layers"), _first(vision, "hidden_size")
+    matrices = 3 if vision.get("model_type") == "pixtral" else 2
+    return depth * hidden * (4 * hidden + matrices * _first(vision, "intermediate_size"))
 
 
 def _state(text: Mapping[str, Any]) -> RecurrentState | None:
     """Gated delta net: conv (2 nk dk + nv dv)(k-1), state nv dv dk. Mamba 2: conv (nh hd + 2 ng N)(k-1), state nh hd N.
 
-    Shapes as in vLLM's MambaStateShapeCalculator.
+    Shapes as in vLLM's MambaStateShapeCalculator; parameters of the projections, the convolution and the norm.
     """
-    types = text.get("layer_types")
+    hidden = int(text["hidden_size"])
     if text.get("linear_num_value_heads"):
         keys, values = int(text["linear_num_key_heads"]), int(text["linear_num_value_heads"])
         key_dim, value_dim = int(text["linear_key_head_dim"]), int(text["linear_value_head_dim"])
-        layers = (
-            types.get("linear_attention", 0)
-            if isinstance(types, Mapping)
-            else list(types or ()).count("linear_attention")
-        )
+        width, mixed, kernel = values * value_dim, 2 * keys * key_dim, int(text["linear_conv_kernel_dim"])
         return RecurrentState(
-            layers=int(layers),
-            conv_elements=(2 * keys * key_dim + values * value_dim) * (int(text["linear_conv_kernel_dim"]) - 1),
-            state_elements=values * value_dim * key_dim,
+            layers=_layers_of(text.get("layer_types"), "linear_attention"),
+            conv_elements=(mixed + width) * (kernel - 1),
+            state_elements=width * key_dim,
+            # q, k, v | gate | out | two numbers a head | convolution | decay and bias of each head, and the norm
+            parameters=hidden * (mixed + 3 * width + 2 * values) + (mixed + width) * kernel + 2 * values + value_dim,
         )
     if text.get("mamba_num_heads"):
-        heads, dim, size = int(text["mamba_num_heads"]), int(text["mamba_head_dim"]), int(text["ssm_state_size"])
+        heads, size = int(text["mamba_num_heads"]), int(text["ssm_state_size"])
+        width, kernel = heads * int(text["mamba_head_dim"]), int(text["conv_kernel"])
+        mixed = 2 * int(text["n_groups"]) * size
         return RecurrentState(
             layers=str(text.get("hybrid_override_pattern") or "").count("M"),
-            conv_elements=(heads * dim + 2 * int(text["n_groups"]) * size) * (int(text["conv_kernel"]) - 1),
-            state_elements=heads * dim * size,
+            conv_elements=(width + mixed) * (kernel - 1),
+            state_elements=width * size,
+            parameters=hidden * (3 * width + mixed + heads) + (width + mixed) * (kernel + 1) + 3 * heads + width,
         )
     return None
+
+
+def _layers_of(types: object, kind: str) -> int:
+    if isinstance(types, Mapping):
+        return int(types.get(kind) or 0)
+    return list(types).count(kind) if isinstance(types, list | tuple) else 0
 
 
 def _quantization(text: Mapping[str, Any]) -> str:

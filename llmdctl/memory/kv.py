@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from llmdctl.memory.facts import ModelFacts
+from llmdctl.memory.facts import LatentAttention, ModelFacts
 
 _CONV_BYTES: Final = 2  # bfloat16
 _STATE_BYTES: Final = 4  # vLLM keeps the recurrent state in float32 (`mamba_ssm_dtype`)
@@ -38,6 +38,20 @@ def state_bytes_per_sequence(model: ModelFacts, *, tensor: int = 1) -> int:
 
 def _layer_bytes(model: ModelFacts, tensor: int) -> int:
     if model.latent is not None:
-        width = (model.latent.kv_rank + model.latent.rope_dim) * model.kv_dtype_bytes
-        return width + model.latent.index_dim  # the indexer of sparse attention keeps one byte each
+        return _latent_bytes(model.latent, model.kv_dtype_bytes)
     return 2 * max(1, -(-model.kv_heads // tensor)) * model.head_dim * model.kv_dtype_bytes
+
+
+def _latent_bytes(latent: LatentAttention, width: int) -> int:
+    """(kv_rank + rope_dim) x bytes; sparse attention adds its indexer's key.
+
+    vLLM keeps that key as index_dim bytes of FP8 and a 4-byte scale for each 128 (`DeepseekV32IndexerCache`), and with
+    an FP8 cache (`fp8_ds_mla`) the compressed vector as kv_rank bytes, a 4-byte scale for each 128, and rope_dim
+    16-bit numbers: 656 bytes for DeepSeek-V3.2.
+    """
+    if not latent.index_dim:
+        return (latent.kv_rank + latent.rope_dim) * width
+    indexer = latent.index_dim + -(-latent.index_dim // 128) * 4
+    if width == 1:
+        return latent.kv_rank + -(-latent.kv_rank // 128) * 4 + 2 * latent.rope_dim + indexer
+    return (latent.kv_rank + latent.rope_dim) * width + indexer

@@ -60,28 +60,54 @@ def loaded_weight_bytes(model: ModelFacts) -> int:
     return round(stored + expert_bytes * (padded / width - 1))
 
 
+def extra_layer_bytes(model: ModelFacts) -> int:
+    """Bytes of the layers for multi-token prediction, which are downloaded but not loaded for ordinary decoding.
+
+    One more sparse layer with a 2 d x d projection (arXiv 2412.19437, section 2.2). DeepSeek stores a copy of embedding
+    and head beside it: 15.4 GB of the 688.6 GB that are published. GLM-5 and Qwen3.5 do not: 9,952,940,544 of the
+    753,864,139,008 published parameters of GLM-5, 6,595,568,128 of the 403,397,928,944 of Qwen3.5-397B.
+    """
+    if not model.extra_layers or model.experts is None:
+        return 0
+    attention, attention_rest = _attention(model)
+    experts, others, rest = _sparse_layer(model, model.experts)
+    width = _BYTES_PER_PARAMETER.get(model.quantization, float(model.dtype_bytes))
+    copies = 2 * model.vocab * model.hidden if model.architecture.startswith("Deepseek") else 0
+    plain = attention_rest + rest + copies + 2 * model.hidden * model.hidden
+    return round(model.extra_layers * ((attention + experts + others) * width + plain * model.dtype_bytes))
+
+
 def _counts(model: ModelFacts) -> tuple[float, float, float]:
     """Parameters of expert matrices, of other matrices inside layers, and of all that is never quantized."""
     attention, attention_rest = _attention(model)
+    state_layers = model.state.layers if model.state else 0
+    mixers = model.state.parameters * state_layers if model.state else 0
+    with_attention = model.full_layers + model.windowed_layers if state_layers else model.layers
+    norms = (4 if model.architecture.startswith("Gemma3") else 2) * model.layers * model.hidden + model.hidden
     embeddings = model.vocab * model.hidden * (1 if model.tied else 2)
-    norms = 2 * model.layers * model.hidden + model.hidden
+    matrices = with_attention * attention + mixers
+    rest = with_attention * attention_rest + norms + embeddings + model.other_parameters
     if model.experts is None:
-        matrices = model.layers * (attention + 3 * model.hidden * model.ffn)
-        return 0, matrices, model.layers * attention_rest + norms + embeddings
-    experts, others, rest = _sparse_layer(model, model.experts)
-    sparse, dense = model.layers - model.experts.dense_layers, model.experts.dense_layers
-    matrices = model.layers * attention + dense * 3 * model.hidden * model.ffn + sparse * others
-    return sparse * experts, matrices, model.layers * attention_rest + sparse * rest + norms + embeddings
+        return 0, matrices + model.layers * 3 * model.hidden * model.ffn, rest
+    experts, others, router = _sparse_layer(model, model.experts)
+    dense = model.experts.dense_layers
+    sparse = model.layers - dense
+    matrices += dense * 3 * model.hidden * model.experts.dense_width + sparse * others
+    return sparse * experts, matrices, rest + sparse * router
 
 
 def _sparse_layer(model: ModelFacts, experts: Experts) -> tuple[int, int, int]:
-    """E 3 d f | 3 d s | d E, and biases: gpt-oss has them on experts and router, DeepSeek-V3 on the router."""
-    gpt_oss = model.architecture.startswith("GptOss")
+    """E 3 d f | 3 d s | d E, and biases: gpt-oss has them on experts and router, DeepSeek-V3 on the router.
+
+    A shared expert of Qwen3-Next and later has a gate of d.
+    """
     router = model.hidden * experts.count
-    if gpt_oss:
+    if model.architecture.startswith("GptOss"):
         router += experts.count + experts.count * (2 * experts.width + model.hidden)
     elif model.latent is not None:
         router += experts.count
+    elif model.gated_attention and experts.shared_width:
+        router += model.hidden
     return experts.count * 3 * model.hidden * experts.width, 3 * model.hidden * experts.shared_width, router
 
 
@@ -90,13 +116,14 @@ def _attention(model: ModelFacts) -> tuple[int, int]:
     if model.latent is not None:
         return _latent_attention(model, model.latent)
     queries, keys = model.heads * model.head_dim, model.kv_heads * model.head_dim
-    matrices = model.hidden * queries + 2 * model.hidden * keys + queries * model.hidden
+    gate = model.hidden * queries if model.gated_attention else 0
+    matrices = model.hidden * queries + gate + 2 * model.hidden * keys + queries * model.hidden
     rest = 0
     if model.architecture.startswith("GptOss"):  # biases everywhere, and one sink for each head
         rest += queries + 2 * keys + model.hidden + model.heads
     elif model.attention_bias:
         rest += queries + 2 * keys
-    if model.architecture.startswith("Qwen3"):  # norms of queries and keys
+    if model.architecture.startswith(("Qwen3", "Gemma3")):  # norms of queries and keys
         rest += 2 * model.head_dim
     return matrices, rest
 
@@ -109,4 +136,7 @@ def _latent_attention(model: ModelFacts, latent: LatentAttention) -> tuple[int, 
         queries = model.hidden * model.heads * head
     keys = model.hidden * (latent.kv_rank + latent.rope_dim)
     keys += latent.kv_rank * model.heads * (latent.nope_dim + latent.value_dim)
+    if latent.index_dim:  # the indexer: its queries, one key, a weight for each head
+        queries += latent.index_dim * latent.index_heads * (latent.q_rank or model.hidden)
+        keys += model.hidden * (latent.index_dim + latent.index_heads)
     return queries + keys + model.heads * latent.value_dim * model.hidden, latent.q_rank + latent.kv_rank
