@@ -19,7 +19,6 @@ from llmdctl.recipe.layering import applicable, lay, ordered
 from llmdctl.recipe.needs import unmet
 from llmdctl.recipe.roles import role_problems, roles_from, strangers
 from llmdctl.recipe.selecting import Cell, refuse, select
-from llmdctl.recipe.templates import as_written
 from llmdctl.recipe.user_values import Overlaid, overlay
 from llmdctl.recipe.versions import Versions
 
@@ -33,7 +32,7 @@ def compose(catalog: Catalog, selection: Selection, overrides: Overrides = NO_OV
     finds any: names, refused combinations, keys owned twice, files and arguments, expressions, values.
     """
     cell = select(catalog, selection)
-    known = evidence_of(catalog.cells, cell.names, cell.path.defaults)
+    known = evidence_of(catalog.cells, cell.names, cell.defaults)
     forced = refuse(cell, known, force=overrides.force)
     blocks = ordered(applicable(cell.blocks(), cell.names, cell.path.roles))
     overlaid = _overlaid(cell, blocks, overrides)
@@ -87,7 +86,7 @@ def _layer(block: Block) -> Layer:
     return Layer(
         name=block.layer,
         source=block.file,
-        values=as_written(block.values),
+        values=block.written,
         mark=block.mark,
         when=block.condition,
     )

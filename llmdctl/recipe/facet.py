@@ -9,14 +9,14 @@ from typing import Any, Final
 from llmdctl.errors import Problem, RecipeError
 from llmdctl.merge import leaves, merge
 from llmdctl.model.document import Document, Mark
-from llmdctl.recipe.templates import with_templates
+from llmdctl.recipe.templates import as_written, with_templates
 
 Leaf = tuple[tuple[str, ...], Any]
 
 _COMMON: Final = frozenset(("kind", "name", "title", "sources", "values", "when", "excludes", "prerequisites"))
 _KEYS: Final = {
     "facet": _COMMON | {"facts", "node"},
-    "path": _COMMON | {"goal", "use_when", "avoid_when", "defaults", "offers", "roles", "facts"},
+    "path": _COMMON | {"goal", "use_when", "avoid_when", "defaults", "defaults_for", "needs", "offers", "roles", "facts"},
 }
 _BLOCK_KEYS: Final = frozenset(("match", "values", "warning"))
 _EXCLUSION_KEYS: Final = frozenset(("match", "reason", "evidence"))
@@ -34,6 +34,7 @@ class Block:
     warning: str | None = None
     leaves: tuple[Leaf, ...] = field(default=())
     inner: frozenset[tuple[str, ...]] = field(default=frozenset())  # every path above a leaf
+    written: Mapping[str, Any] = field(default_factory=dict)  # `values` with expressions as text
 
     @property
     def condition(self) -> str:
@@ -43,6 +44,14 @@ class Block:
     def line(self, path: tuple[str, ...]) -> int:
         """Where the value at `path` stands."""
         return self.mark.at(path).line
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FittingDefaults:
+    """Defaults of a path that follow from a choice on another axis, such as the fabric from the accelerator."""
+
+    match: Mapping[str, tuple[str, ...]]
+    defaults: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +95,8 @@ class WellLitPath:
     file: str
     sources: tuple[str, ...]
     defaults: Mapping[str, str]  # axis -> facet
+    defaults_for: tuple[FittingDefaults, ...]
+    needs: Mapping[str, str]  # what kind of model: {model: moe}
     offers: Mapping[str, tuple[str, ...]]  # axis -> facets; an axis that is absent offers all
     roles: tuple[str, ...]
     base: Block
@@ -141,6 +152,11 @@ def path_from(document: Document) -> WellLitPath:
             file=document.file,
             sources=tuple(value.get("sources") or ()),
             defaults=value["defaults"],
+            defaults_for=tuple(
+                FittingDefaults(match=_match(entry["match"]), defaults=entry["defaults"])
+                for entry in value.get("defaults_for") or ()
+            ),
+            needs=value.get("needs") or {},
             offers={axis: tuple(names) for axis, names in (value.get("offers") or {}).items()},
             roles=roles,
             base=_base(document, "path", stated),
@@ -205,6 +221,7 @@ def _block(
         warning=" ".join(warning.split()) if warning else None,
         leaves=own,
         inner=frozenset(path[:length] for path, _ in own for length in range(1, len(path))),
+        written=as_written(compiled),
     )
 
 

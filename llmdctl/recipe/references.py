@@ -30,9 +30,11 @@ def dangling(document: Document, names: Names) -> Iterator[Problem]:
 
 def _mentioned(value: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
     """(path in the file, kind, name)."""
-    for section in ("when", "excludes", "cells"):
+    for section in ("when", "excludes", "cells", "defaults_for"):
         for index, entry in enumerate(value.get(section) or ()):
             yield from _named(entry["match"], (section, index, "match"))
+            if section == "defaults_for":
+                yield from _named(entry["defaults"], (section, index, "defaults"))
     for section in ("defaults", "offers"):
         yield from _named(value.get(section) or {}, (section,))
 

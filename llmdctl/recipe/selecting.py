@@ -20,11 +20,8 @@ class Cell:
 
     path: WellLitPath
     facets: Mapping[str, Facet]  # axis -> facet, in layer order
-
-    @property
-    def names(self) -> dict[str, str]:
-        """`path` and each axis -> name."""
-        return {"path": self.path.name, **{axis: facet.name for axis, facet in self.facets.items()}}
+    names: Mapping[str, str]  # `path` and each axis -> name
+    defaults: Mapping[str, str]  # axis -> what the path takes beside the other choices
 
     def blocks(self) -> Iterator[Block]:
         """Every block of every layer, in layer order, whatever its condition."""
@@ -51,11 +48,32 @@ def select(catalog: Catalog, selection: Selection) -> Cell:
     Raises RecipeError with every name that is unknown or not offered by the path.
     """
     path = catalog.path(selection.path)
-    chosen = {**path.defaults, **selection.chosen()}
+    named = selection.chosen()
+    defaults = defaults_beside(path, named)
+    chosen = {**defaults, **named}
     problems = [problem for axis in AXES for problem in _problems(catalog, path, axis, chosen.get(axis))]
     if problems:
         raise RecipeError(f"The recipe '{path.name}' cannot be composed like that.", problems=tuple(problems))
-    return Cell(path=path, facets={axis: catalog.facet(axis, chosen[axis]) for axis in AXES})
+    return Cell(
+        path=path,
+        facets={axis: catalog.facet(axis, chosen[axis]) for axis in AXES},
+        names={"path": path.name, **{axis: chosen[axis] for axis in AXES}},
+        defaults=defaults,
+    )
+
+
+def defaults_beside(path: WellLitPath, named: Mapping[str, str]) -> Mapping[str, str]:
+    """The path's defaults, with those that follow from what is `named`; entries apply in their order."""
+    if not path.defaults_for:
+        return path.defaults
+    defaults = dict(path.defaults)
+    chosen = {"path": path.name, **defaults, **named}
+    for entry in path.defaults_for:
+        if holds(entry.match, chosen, path.roles):
+            for axis, name in entry.defaults.items():
+                defaults[axis] = name
+                chosen[axis] = named.get(axis, name)
+    return defaults
 
 
 def _problems(catalog: Catalog, path: WellLitPath, axis: str, name: str | None) -> Iterator[Problem]:
