@@ -45,8 +45,8 @@ app.kubernetes.io/version: {{ . | replace "+" "_" | trunc 63 | quote }}
 {{- range $role, $spec := .Values.global.llmd.roles -}}
 {{- if and $spec (eq (dig "workload" "Deployment" $spec) "LeaderWorkerSet") -}}{{- $groups = true -}}{{- end -}}
 {{- end -}}
-{{- /* Several endpoints a pod means data parallelism with a server in every pod of the group. */ -}}
-{{- if and $groups (le (int .Values.global.llmd.dataParallelLocal) 1) -}}true{{- end -}}
+{{- /* Several endpoints a pod, or one for its own ranks: a server in every pod of the group. */ -}}
+{{- if and $groups (le (int .Values.global.llmd.dataParallelLocal) 1) (not .Values.global.llmd.dataParallelHybrid) -}}true{{- end -}}
 {{- end -}}
 
 {{- define "llmd.poolSelector" -}}

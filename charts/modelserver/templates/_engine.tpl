@@ -41,7 +41,7 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
       (list "maxModelLen" (int64 $spec.maxModelLen) (gt (int64 $spec.maxModelLen) 0))
       (list "bootstrap" (int $values.global.llmd.ports.bootstrap) (and (eq .role.role "prefill") (ne "" (include "llmd.disaggregated" .ctx))))
       (list "kvTransfer" (include "modelserver.kvTransfer" .) true)
-      (list "kvEvents" (include "modelserver.kvEvents" .) true)
+      (list "kvEvents" (include "modelserver.kvEvents" .) (not .role.ranked))
       (list "drain" (int .role.engineDrainSeconds) (not (hasKey $own (trimPrefix "--" $flags.drain)))) -}}
 {{- range $fact := $facts -}}
 {{- $flag := get $flags (index $fact 0) -}}
@@ -50,6 +50,7 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
 {{- end -}}
 {{- end -}}
 {{- if and $flags.expert $split.expert -}}{{- $args = append $args $flags.expert -}}{{- end -}}
+{{- $args = concat $args (include "modelserver.rankFlags" . | fromJsonArray) -}}
 {{- if .role.headless -}}
 {{- $join := $values.engine.multiNode -}}
 {{- $leader := (int $join.leaderPort | eq 0) | ternary "$(LWS_LEADER_ADDRESS)" (printf "$(LWS_LEADER_ADDRESS):%d" (int $join.leaderPort)) -}}
@@ -103,6 +104,9 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
 {{- $ports = append $ports (dict "name" "bootstrap" "containerPort" (int .ctx.Values.global.llmd.ports.bootstrap) "protocol" "TCP") -}}
 {{- end -}}
 {{- end -}}
+{{- if eq .role.serves "external" -}}
+{{- $ports = append $ports (dict "name" "supervisor" "containerPort" (int .ctx.Values.engine.dataParallel.supervisorPort) "protocol" "TCP") -}}
+{{- end -}}
 {{- toJson (concat $ports (include "modelserver.kvEventPorts" . | fromJsonArray)) -}}
 {{- end -}}
 
@@ -113,7 +117,7 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
 {{- $devices := dict -}}
 {{- $replaced := false -}}
 {{- range $name, $claim := ($spec.claims | default dict) -}}{{- if $claim.replacesAccelerator -}}{{- $replaced = true -}}{{- end -}}{{- end -}}
-{{- if and $spec.accelerator.resource (not $replaced) -}}{{- $_ := set $devices $spec.accelerator.resource (toString $count) -}}{{- end -}}
+{{- if and $spec.accelerator.resource (not $replaced) -}}{{- $_ := set $devices $spec.accelerator.resource (toString (int .role.units)) -}}{{- end -}}
 {{- range $name, $amount := ($spec.fabric.resources | default dict) -}}{{- $_ := set $devices $name (include "llmd.scalar" $amount) -}}{{- end -}}
 {{- range $name, $amount := ($spec.fabric.resourcesPerAccelerator | default dict) -}}{{- $_ := set $devices $name (mul (int $amount) $count | toString) -}}{{- end -}}
 {{- range $kind := list "requests" "limits" -}}
@@ -142,16 +146,19 @@ command: {{- toYaml $spec.command | nindent 2 }}
 args: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- else }}
-command: {{- toYaml $values.engine.command | nindent 2 }}
-args: {{- include "modelserver.arguments" . | fromJsonArray | toYaml | nindent 2 }}
+{{- $line := include "modelserver.commandLine" . | fromJson }}
+command: {{- toYaml $line.command | nindent 2 }}
+args: {{- toYaml $line.args | nindent 2 }}
 {{- end }}
 env: {{- include "modelserver.environment" . | fromJsonArray | toYaml | nindent 2 }}
 {{- if not .worker }}
 ports: {{- include "modelserver.ports" . | fromJsonArray | toYaml | nindent 2 }}
-startupProbe: {{- include "llmd.startupProbe" (dict "path" $values.engine.probes.startupPath "port" $port "budget" $values.sizing.startupSeconds) | fromJson | toYaml | nindent 2 }}
+{{- $probes := eq .role.serves "external" | ternary $values.engine.dataParallel.probes $values.engine.probes }}
+{{- if eq .role.serves "external" }}{{- $port = "supervisor" }}{{- end }}
+startupProbe: {{- include "llmd.startupProbe" (dict "path" $probes.startupPath "port" $port "budget" $values.sizing.startupSeconds) | fromJson | toYaml | nindent 2 }}
 {{- /* A busy engine answers late; a restart costs a model load. One minute of silence is a hang, less is load. */}}
-livenessProbe: {{- include "llmd.httpProbe" (dict "path" $values.engine.probes.livenessPath "port" $port "period" 10 "timeout" 10 "failures" 6) | fromJson | toYaml | nindent 2 }}
-readinessProbe: {{- include "llmd.httpProbe" (dict "path" $values.engine.probes.readinessPath "port" $port "period" 5 "timeout" 5 "failures" 3) | fromJson | toYaml | nindent 2 }}
+livenessProbe: {{- include "llmd.httpProbe" (dict "path" $probes.livenessPath "port" $port "period" 10 "timeout" 10 "failures" 6) | fromJson | toYaml | nindent 2 }}
+readinessProbe: {{- include "llmd.httpProbe" (dict "path" $probes.readinessPath "port" $port "period" 5 "timeout" 5 "failures" 3) | fromJson | toYaml | nindent 2 }}
 {{- end }}
 lifecycle: {{- include "llmd.preStop" (dict "ctx" .ctx "seconds" .role.preStopSeconds) | fromJson | toYaml | nindent 2 }}
 {{- with include "modelserver.resources" . | fromJson }}

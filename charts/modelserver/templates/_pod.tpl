@@ -27,8 +27,8 @@ metadata:
     kubectl.kubernetes.io/default-container: engine
     # Where the monitors find the metrics, so that the path is stated once.
     prometheus.io/path: {{ .ctx.Values.engine.metricsPath | quote }}
-    {{- range $key, $value := ($spec.podAnnotations | default dict) }}
-    {{ $key }}: {{ include "llmd.scalar" $value | quote }}
+    {{- range $key, $value := include "modelserver.placementAnnotations" . | fromJson }}
+    {{ $key }}: {{ $value | quote }}
     {{- end }}
 spec:
   serviceAccountName: {{ include "modelserver.serviceAccountName" .ctx }}
@@ -39,7 +39,8 @@ spec:
   {{- . | nindent 2 }}
   {{- end }}
   securityContext: {{- include "llmd.podSecurityContext" (dict "ctx" .ctx "securityContext" $spec.podSecurityContext) | fromJson | toYaml | nindent 4 }}
-  {{- with include "llmd.scheduling" (dict "ctx" .ctx "spec" $spec "selector" $selector) }}
+  {{- $scheduling := mergeOverwrite (deepCopy $spec) (dict "nodeSelector" (include "modelserver.nodeSelector" . | fromJson)) }}
+  {{- with include "llmd.scheduling" (dict "ctx" .ctx "spec" $scheduling "selector" $selector) }}
   {{- . | nindent 2 }}
   {{- end }}
   {{- with include "modelserver.claims" . | fromJsonArray }}

@@ -9,6 +9,8 @@ modelserver.validate   .   Stops with every contradiction in the values at once,
 {{- $role := include "modelserver.role" (dict "ctx" $ "role" $role) | fromJson -}}
 {{- $problems = concat $problems
       (include "modelserver.sizeProblems" (dict "ctx" $ "role" $role) | fromJsonArray)
+      (include "modelserver.rankProblems" (dict "ctx" $ "role" $role) | fromJsonArray)
+      (include "modelserver.placementProblems" (dict "ctx" $ "role" $role) | fromJsonArray)
       (include "modelserver.flagProblems" (dict "ctx" $ "role" $role) | fromJsonArray)
       (include "modelserver.kvProblems" (dict "ctx" $ "role" $role) | fromJsonArray) -}}
 {{- end -}}
@@ -38,6 +40,9 @@ modelserver.validate   .   Stops with every contradiction in the values at once,
 {{- if and (not (kindIs "invalid" $override)) (not (hasKey $roles $role)) -}}
 {{- $problems = append $problems (dict "path" (printf "roles.%s" $role) "message" (printf "there is no such role in global.llmd.roles (%s)" (keys $roles | sortAlpha | join ", "))) -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.global.llmd.dataParallelHybrid (gt (int .Values.global.llmd.dataParallelLocal) 1) -}}
+{{- $problems = append $problems (dict "path" "global.llmd.dataParallelLocal" "message" (printf "%d endpoints a pod, but with global.llmd.dataParallelHybrid a pod serves on one port: the pool would route to %d ports that nobody listens on; set it to 1" (int .Values.global.llmd.dataParallelLocal) (sub (int .Values.global.llmd.dataParallelLocal) 1))) -}}
 {{- end -}}
 {{- $taken := dict -}}
 {{- $ports := .Values.global.llmd.ports -}}
@@ -110,8 +115,8 @@ modelserver.validate   .   Stops with every contradiction in the values at once,
 {{- $resource := $spec.accelerator.resource -}}
 {{- range $kind := list "requests" "limits" -}}
 {{- $given := get (get ($spec.resources | default dict) $kind | default dict) ($resource | default "-") -}}
-{{- if and $given (ne (include "llmd.scalar" $given) (toString (int $role.accelerators))) -}}
-{{- $problems = append $problems (dict "path" (printf "%s.resources.%s[%s]" $path $kind $resource) "message" (printf "is computed from parallelism and nodes (%d); change those, or remove it" (int $role.accelerators))) -}}
+{{- if and $given (ne (include "llmd.scalar" $given) (toString (int $role.units))) -}}
+{{- $problems = append $problems (dict "path" (printf "%s.resources.%s[%s]" $path $kind $resource) "message" (printf "is computed from parallelism and nodes (%d); change those, or remove it" (int $role.units))) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (eq (toString $spec.strategy.maxUnavailable | trimSuffix "%") "0") (eq (toString $spec.strategy.maxSurge | trimSuffix "%") "0") -}}

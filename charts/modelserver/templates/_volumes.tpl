@@ -4,6 +4,7 @@ modelserver.volumes  (dict "ctx" $ "role" $role)   JSON map name -> {mountPath, 
 modelserver.mounts   JSON list of the engine's volumeMounts.
 modelserver.podVolumes   JSON list of the pod's volumes.
 modelserver.claims   JSON list of the pod's resourceClaims: {name, resourceClaimTemplateName}.
+modelserver.computeDomain   .   "true" or "": whether a role joins an NVLink domain that spans nodes.
 modelserver.claimName (dict "ctx" $ "role" "decode" "name" "rdma" "claim" $claim)
                      Name of the ResourceClaimTemplate. Its spec is immutable, so the name carries a hash of it: another
                      spec is another object, and the pods that use it roll.
@@ -73,5 +74,16 @@ modelserver.claimName (dict "ctx" $ "role" "decode" "name" "rdma" "claim" $claim
 {{- $list = append $list (dict "name" $name "resourceClaimTemplateName" $template) -}}
 {{- end -}}
 {{- end -}}
+{{- if .role.spec.fabric.computeDomain -}}
+{{- $list = append $list (dict "name" "nvlink" "resourceClaimTemplateName" (include "llmd.componentName" (dict "ctx" .ctx "component" "nvlink-channel"))) -}}
+{{- end -}}
 {{- toJson $list -}}
+{{- end -}}
+
+{{- define "modelserver.computeDomain" -}}
+{{- $wanted := "" -}}
+{{- range $role := keys (include "llmd.roles" . | fromJson) -}}
+{{- if (include "modelserver.role" (dict "ctx" $ "role" $role) | fromJson).spec.fabric.computeDomain -}}{{- $wanted = "true" -}}{{- end -}}
+{{- end -}}
+{{- $wanted -}}
 {{- end -}}
