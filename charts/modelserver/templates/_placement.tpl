@@ -34,7 +34,7 @@ https://cloud.google.com/kubernetes-engine/docs/concepts/tpus (a node pool holds
 {{- with $placement.podsetGroup -}}{{- $_ := set $out "kueue.x-k8s.io/podset-group-name" . -}}{{- end -}}
 {{- $networks := list -}}
 {{- range $name, $network := (.role.spec.fabric.networks | default dict) -}}
-{{- range until ($network.perAccelerator | ternary (int $.role.accelerators) 1) -}}
+{{- range until ($network.perAccelerator | default false | ternary (int $.role.accelerators) 1) -}}
 {{- $networks = append $networks (printf "%s@net%d" $network.network (add 1 (len $networks))) -}}
 {{- end -}}
 {{- end -}}
