@@ -1,17 +1,45 @@
-"""Whether a role's GPUs hold the model: a warning, because the user may know better of another engine or precision."""
+"""Whether GPUs hold the model: the smallest number that does, and the roles that have too few.
+
+The second is a warning, because the user may know better of another engine or precision.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from llmdctl.memory import ModelFacts, kv_budget, kv_bytes_per_sequence, usable_bytes
+from llmdctl.memory import (
+    DoesNotFit,
+    ModelFacts,
+    kv_budget,
+    kv_bytes_per_sequence,
+    smallest_tensor_parallelism,
+    usable_bytes,
+)
 from llmdctl.memory.fit import DEFAULT_UTILISATION
 from llmdctl.model.recipe import RoleSpec
 
 _GIB: Final = 2**30
 _SHARES: Final = ("gpu-memory-utilization", "mem-fraction-static")
 """Flags of vLLM and SGLang that say how much of a GPU's memory the engine may take."""
+
+
+def tensor_fit(facts: Mapping[str, Mapping[str, Any]]) -> int | str:
+    """The smallest tensor parallelism that holds the model and one sequence of its whole context; a sentence if none.
+
+    1 on an accelerator whose memory is not known, such as a CPU.
+    """
+    accelerator = facts["accelerator"]
+    memory_mib = accelerator.get("memory_mib") or 0
+    if not memory_mib:
+        return 1
+    fit = smallest_tensor_parallelism(
+        ModelFacts.from_facts(facts["model"]),
+        memory_mib=memory_mib,
+        count_per_node=accelerator.get("count_per_node") or 1,
+        utilisation=facts["engine"].get("memory_utilization") or DEFAULT_UTILISATION,
+    )
+    return fit.reason if isinstance(fit, DoesNotFit) else fit.tensor
 
 
 def too_tight(

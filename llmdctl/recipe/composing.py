@@ -9,7 +9,7 @@ from typing import Any
 from llmdctl.errors import Problem, RecipeError
 from llmdctl.model.recipe import Evidence, Layer, Recipe, RoleSpec, locate
 from llmdctl.model.selection import Overrides, Selection
-from llmdctl.recipe.capacity import too_tight
+from llmdctl.recipe.capacity import tensor_fit, too_tight
 from llmdctl.recipe.catalog import Catalog
 from llmdctl.recipe.evaluation import Evaluation, Lazy
 from llmdctl.recipe.evidence import evidence_of
@@ -17,6 +17,7 @@ from llmdctl.recipe.expressions import ExpressionError
 from llmdctl.recipe.facet import Block
 from llmdctl.recipe.layering import applicable, lay, ordered
 from llmdctl.recipe.needs import unmet
+from llmdctl.recipe.predicates import ALWAYS
 from llmdctl.recipe.roles import role_problems, roles_from, strangers
 from llmdctl.recipe.selecting import Cell, refuse, select
 from llmdctl.recipe.user_values import Overlaid, overlay
@@ -34,6 +35,7 @@ def compose(catalog: Catalog, selection: Selection, overrides: Overrides = NO_OV
     cell = select(catalog, selection)
     known = evidence_of(catalog.cells, cell.names, cell.defaults)
     forced = refuse(cell, known, force=overrides.force)
+    _refuse_always(cell, catalog.versions)
     blocks = ordered(applicable(cell.blocks(), cell.names, cell.path.roles))
     overlaid = _overlaid(cell, blocks, overrides)
     layers = (*(_layer(block) for block in blocks if block.values), *overlaid.layers)
@@ -64,6 +66,16 @@ def compose(catalog: Catalog, selection: Selection, overrides: Overrides = NO_OV
         forced=bool(forced),
         overridden=overlaid.keys,
     )
+
+
+def _refuse_always(cell: Cell, versions: Versions) -> None:
+    """Raises RecipeError for what no setting of a user could repair."""
+    found = [refusal for predicate in ALWAYS if (refusal := predicate(cell, versions))]
+    if found:
+        axes = ("path", "model", "gateway")
+        names = ", ".join(f"{axis} {cell.names[axis]}" for axis in axes)
+        problems = tuple(Problem(message=one.sentence) for one in found)
+        raise RecipeError(f"This combination cannot work: {names}.", problems=problems)
 
 
 def _overlaid(cell: Cell, blocks: Sequence[Block], overrides: Overrides) -> Overlaid:
@@ -105,21 +117,10 @@ def _names(cell: Cell, versions: Versions) -> Mapping[str, Any]:
 
 def _fitting_tensor(facts: Mapping[str, Mapping[str, Any]]) -> int:
     """`fit.tensor`; 1 on an accelerator whose memory is not known, such as a CPU."""
-    from llmdctl.memory import DoesNotFit, ModelFacts, smallest_tensor_parallelism
-
-    accelerator = facts["accelerator"]
-    memory_mib = accelerator.get("memory_mib") or 0
-    if not memory_mib:
-        return 1
-    fit = smallest_tensor_parallelism(
-        ModelFacts.from_facts(facts["model"]),
-        memory_mib=memory_mib,
-        count_per_node=accelerator.get("count_per_node") or 1,
-        utilisation=facts["engine"].get("memory_utilization") or 0.9,
-    )
-    if isinstance(fit, DoesNotFit):
-        raise ExpressionError(f"fit.tensor has no answer: {fit.reason}")
-    return fit.tensor
+    fit = tensor_fit(facts)
+    if isinstance(fit, str):
+        raise ExpressionError(f"fit.tensor has no answer: {fit}")
+    return fit
 
 
 def _schema_problems(values: Mapping[str, Any], overlaid: Overlaid, layers: tuple[Layer, ...]) -> Iterator[Problem]:
