@@ -122,8 +122,10 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
 {{- range $name, $amount := ($spec.fabric.resourcesPerAccelerator | default dict) -}}{{- $_ := set $devices $name (mul (int $amount) $count | toString) -}}{{- end -}}
 {{- range $kind := list "requests" "limits" -}}
 {{- $amounts := mergeOverwrite (deepCopy (get $out $kind | default dict)) (deepCopy $devices) -}}
-{{- if and (eq $kind "requests") $.role.ownCache (gt (int64 $.ctx.Values.sizing.cacheBytes) 0) (not (hasKey $amounts "ephemeral-storage")) -}}
-{{- $_ := set $amounts "ephemeral-storage" (include "llmd.quantity" $.ctx.Values.sizing.cacheBytes) -}}
+{{- if hasKey $amounts "memory" -}}{{- $_ := set $amounts "memory" (include "modelserver.tierMemory" (dict "role" $.role "amount" $amounts.memory)) -}}{{- end -}}
+{{- $disk := add ($.role.ownCache | ternary (int64 $.ctx.Values.sizing.cacheBytes) 0) (int64 ($.role.ownTier | ternary (include "modelserver.tierDiskBytes" $) 0)) -}}
+{{- if and (eq $kind "requests") (gt $disk 0) (not (hasKey $amounts "ephemeral-storage")) -}}
+{{- $_ := set $amounts "ephemeral-storage" (include "llmd.quantity" $disk) -}}
 {{- end -}}
 {{- if $amounts -}}{{- $_ := set $out $kind $amounts -}}{{- end -}}
 {{- end -}}

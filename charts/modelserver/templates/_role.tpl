@@ -15,6 +15,8 @@ modelserver.role   (dict "ctx" $ "role" "decode")
   endpoints       consecutive ports the engine listens on
   blockSize       tokens in a KV cache block: the role's, else global.llmd.blockSize; 0 is the engine's default
   preStopSeconds, engineDrainSeconds
+  tier            sizes of the KV cache tier: see modelserver.tier
+  ownTier         whether the volume kv-tier, where there is one, is the chart's own emptyDir
   ownCache        whether model-cache is the chart's own emptyDir
 */}}
 {{- define "modelserver.role" -}}
@@ -36,6 +38,8 @@ modelserver.role   (dict "ctx" $ "role" "decode")
 {{- end -}}
 {{- $devices := div $product (max 1 $nodes) -}}
 {{- $perUnit := int (max 1 (int (dig "accelerator" "devicesPerUnit" 1 $spec))) -}}
+{{- $tier := include "modelserver.tier" (dict "spec" $spec "accelerators" $devices "nodes" $nodes) | fromJson -}}
+{{- $spec = mergeOverwrite $spec $tier.patch -}}
 {{- $drain := int $spec.drainSeconds -}}
 {{- /* A command line of the user's own does not get the drain flag. */ -}}
 {{- $drains := or $root.engine.drainsItself (and $root.engine.flags.drain (not $spec.command)) -}}
@@ -60,5 +64,7 @@ modelserver.role   (dict "ctx" $ "role" "decode")
       "blockSize" (int (gt (int $spec.blockSize) 0 | ternary $spec.blockSize $root.global.llmd.blockSize))
       "preStopSeconds" $preStop
       "engineDrainSeconds" (max 1 (sub $drain (add $preStop 5)))
+      "tier" (omit $tier "patch")
+      "ownTier" (not (hasKey ($spec.volumes | default dict) "kv-tier"))
       "ownCache" (and (eq $root.model.source "hf") (not (hasKey ($spec.volumes | default dict) "model-cache")))) -}}
 {{- end -}}

@@ -12,7 +12,8 @@ modelserver.validate   .   Stops with every contradiction in the values at once,
       (include "modelserver.rankProblems" (dict "ctx" $ "role" $role) | fromJsonArray)
       (include "modelserver.placementProblems" (dict "ctx" $ "role" $role) | fromJsonArray)
       (include "modelserver.flagProblems" (dict "ctx" $ "role" $role) | fromJsonArray)
-      (include "modelserver.kvProblems" (dict "ctx" $ "role" $role) | fromJsonArray) -}}
+      (include "modelserver.kvProblems" (dict "ctx" $ "role" $role) | fromJsonArray)
+      (include "modelserver.tierProblems" (dict "ctx" $ "role" $role) | fromJsonArray) -}}
 {{- end -}}
 {{- include "llmd.failAll" (dict "ctx" . "problems" $problems) -}}
 {{- end -}}

@@ -1,6 +1,6 @@
 {{/*
 modelserver.volumes  (dict "ctx" $ "role" $role)   JSON map name -> {mountPath, readOnly, subPath, source}: the chart's
-                     own (shm, home, tmp, model-cache) with the role's entries in their place.
+                     own (shm, home, tmp, model-cache, kv-tier) with the role's entries in their place.
 modelserver.mounts   JSON list of the engine's volumeMounts.
 modelserver.podVolumes   JSON list of the pod's volumes.
 modelserver.claims   JSON list of the pod's resourceClaims: {name, resourceClaimTemplateName}.
@@ -14,6 +14,7 @@ modelserver.claimName (dict "ctx" $ "role" "decode" "name" "rdma" "claim" $claim
 {{- $model := $values.model -}}
 {{- $shm := int64 .role.spec.shmBytes -}}
 {{- if le $shm 0 -}}{{- $shm = mul 1073741824 (min 64 (add 2 (mul 8 (int .role.accelerators)))) -}}{{- end -}}
+{{- if .role.spec.kvTier.inShm -}}{{- $shm = add $shm (int64 .role.tier.cpuBytes) -}}{{- end -}}
 {{- $volumes := dict
       "shm" (dict "mountPath" "/dev/shm" "source" (dict "emptyDir" (dict "medium" "Memory" "sizeLimit" (include "llmd.quantity" $shm))))
       "home" (dict "mountPath" "/home/llmd" "source" (dict "emptyDir" dict))
@@ -26,6 +27,9 @@ modelserver.claimName (dict "ctx" $ "role" "decode" "name" "rdma" "claim" $claim
 {{- $_ := set $volumes "model-cache" (dict "mountPath" $model.cacheMountPath "readOnly" true "source" (dict "persistentVolumeClaim" (dict "claimName" $model.pvc.claimName "readOnly" true))) -}}
 {{- else if eq $model.source "oci" -}}
 {{- $_ := set $volumes "model-cache" (dict "mountPath" $model.cacheMountPath "readOnly" true "source" (dict "image" (dict "reference" $model.oci.image "pullPolicy" "IfNotPresent"))) -}}
+{{- end -}}
+{{- if gt (int64 .role.tier.diskBytes) 0 -}}
+{{- $_ := set $volumes "kv-tier" (dict "mountPath" .role.spec.kvTier.diskPath "source" (dict "emptyDir" (dict "sizeLimit" (include "llmd.quantity" (include "modelserver.tierDiskBytes" .))))) -}}
 {{- end -}}
 {{- range $layer := list $values.roleDefaults (get $values.roles .role.role | default dict) -}}
 {{- range $name, $volume := (get $layer "volumes" | default dict) -}}
