@@ -10,13 +10,40 @@ import pytest
 from tests.unit.paths import data
 
 ACCELERATORS = data.facets("accelerator")
-# MiB of one accelerator and its name, as NVML and AMD's driver report them.
+# MiB of one accelerator and the label that names it, as NVML and AMD's driver report them.
 KNOWN = {
+    "a100-40gb": (40960, "NVIDIA-A100-SXM4-40GB"),
+    "a100-80gb": (81920, "NVIDIA-A100-SXM4-80GB"),
+    "a10g": (23028, "NVIDIA-A10G"),
     "b200": (183359, "NVIDIA-B200"),
+    "b300": (275040, "NVIDIA-B300-SXM6-AC"),
+    "gb200": (189471, "NVIDIA-GB200"),
+    "gb300": (284208, "NVIDIA-GB300"),
     "h100": (81559, "NVIDIA-H100-80GB-HBM3"),
+    "h100-nvl": (95830, "NVIDIA-H100-NVL"),
+    "h100-pcie": (81559, "NVIDIA-H100-PCIe"),
+    "h20": (97871, "NVIDIA-H20"),
     "h200": (143771, "NVIDIA-H200"),
     "l4": (23034, "NVIDIA-L4"),
-    "mi300x": (196592, "AMD_Instinct_MI300X_OAM"),
+    "l40s": (46068, "NVIDIA-L40S"),
+    "mi300x": (196592, "74a1"),
+    "mi325x": (262128, "74a5"),
+    "mi355x": (294896, "75a3"),
+    "rtx-pro-6000": (97887, "NVIDIA-RTX-PRO-6000-Blackwell-Server-Edition"),
+}
+# GiB of one device, by the makers' data sheets: no node says it.
+NOMINAL = {
+    "cpu": 0,
+    "gaudi2": 96,
+    "gaudi3": 128,
+    "inf2": 16,
+    "tpu-v5e": 16,
+    "tpu-v5p": 95,
+    "tpu-v6e": 32,
+    "tpu-v7x": 96,
+    "trn2": 24,
+    "xpu-b60": 24,
+    "xpu-max1550": 128,
 }
 
 
@@ -27,7 +54,7 @@ def facet(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def test_every_accelerator_is_known_here() -> None:
-    assert set(KNOWN) | {"cpu"} == set(ACCELERATORS)
+    assert set(KNOWN) | set(NOMINAL) == set(ACCELERATORS)
 
 
 def test_counts_agree(facet: dict[str, Any]) -> None:
@@ -35,7 +62,8 @@ def test_counts_agree(facet: dict[str, Any]) -> None:
     assert node["count_per_node"] == facts["count_per_node"]
     if facts["resource"]:
         for part in ("capacity", "allocatable"):
-            assert node[part][facts["resource"]] == str(facts["count_per_node"])
+            devices = int(node[part][facts["resource"]]) * facts.get("devices_per_unit", 1)
+            assert devices == facts["count_per_node"]
     else:
         assert facts["count_per_node"] == 0
         assert not [name for name in node["capacity"] if name.endswith("/gpu")]
@@ -54,12 +82,18 @@ def test_labels_agree_with_facts(facet: dict[str, Any]) -> None:
             # The engine images are built with CUDA 13, which asks for driver 580.
             assert int(full[0]) >= 580
         case "amd":
-            assert (facts["memory_mib"], labels["amd.com/gpu.product-name"]) == KNOWN[facet["name"]]
+            assert (facts["memory_mib"], labels["amd.com/gpu.device-id"]) == KNOWN[facet["name"]]
             assert labels["amd.com/gpu.vram"] == f"{round(facts['memory_mib'] / 1024)}G"
-        case "none":
-            assert facts["memory_mib"] == 0
-        case other:
-            pytest.fail(f"unknown vendor {other}")
+        case _:
+            assert facts["memory_mib"] == NOMINAL[facet["name"]] * 1024
+
+
+def test_facts_of_nvidia_agree_with_labels(facet: dict[str, Any]) -> None:
+    labels, facts = facet["node"]["labels"], facet["facts"]
+    capability = facts.get("compute_capability")
+    if capability:
+        assert f"{labels['nvidia.com/gpu.compute.major']}.{labels['nvidia.com/gpu.compute.minor']}" == capability
+    assert facts.get("arch", "amd64") == labels["kubernetes.io/arch"]
 
 
 def test_a_generic_cluster_finds_the_node_it_asks_for(facet: dict[str, Any]) -> None:
