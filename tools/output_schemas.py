@@ -20,6 +20,7 @@ from llmdctl.sandbox import SandboxStatus
 FOLDER = Path(__file__).resolve().parent.parent / "schemas" / "output"
 DOCUMENTS = (
     results.RecipeList,
+    results.RecipeCells,
     results.Recipe,
     results.Validation,
     results.Explanation,

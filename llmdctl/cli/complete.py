@@ -21,8 +21,10 @@ def facet(kind: str) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
         from llmdctl import assets
 
-        folder = assets.paths() / "facets" / (kind.replace("_", "-") + ("" if kind == "metrics" else "s"))
-        return sorted(file.stem for file in folder.glob("*.yaml") if file.stem.startswith(incomplete))
+        # models, prefix-indexes, metrics: whichever folder there is.
+        folders = [assets.paths() / "facets" / f"{kind.replace('_', '-')}{ending}" for ending in ("s", "es", "")]
+        files = (file for folder in folders for file in folder.glob("*.yaml"))
+        return sorted(file.stem for file in files if file.stem.startswith(incomplete))
 
     return complete
 

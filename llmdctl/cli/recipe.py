@@ -29,17 +29,39 @@ class ExplainOptions:
     key: Annotated[str, typer.Option(help="Only values below this key, such as modelserver.roles.decode.")] = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ListOptions(CatalogOptions):
+    """What to list."""
+
+    recipes: Annotated[
+        list[str] | None, typer.Argument(help="Only these paths; all, when none.", autocompletion=complete.recipes)
+    ] = None
+    cells: Annotated[
+        bool, typer.Option("--cells", help="Each combination of facets with its evidence, and why others are left out.")
+    ] = False
+    left_out: Annotated[
+        bool, typer.Option("--left-out", help="With --cells: each combination that is left out, with its reason.")
+    ] = False
+
+
 @app.command("list")
-@declared(CatalogOptions, OutputOptions)
-def list_recipes(catalog: CatalogOptions, output: OutputOptions) -> None:
-    """List the well-lit paths with their goal, default facets and evidence."""
+@declared(ListOptions, OutputOptions)
+def list_recipes(listed: ListOptions, output: OutputOptions) -> None:
+    """List the well-lit paths with their goal, default facets and evidence; with --cells every combination."""
     from llmdctl.cli import results
+    from llmdctl.cli.views import cells
     from llmdctl.cli.views import recipes as view
+    from llmdctl.recipe import matrix
 
     use(output)
-    loaded = composing.load_catalog(catalog)
-    rows = tuple(view.summary(loaded, path) for path in loaded.paths)
-    write_result(results.RecipeList(recipes=rows), view.listing(rows))
+    loaded = composing.load_catalog(listed)
+    paths = tuple(loaded.path(name) for name in listed.recipes or loaded.names("path"))
+    if listed.cells:
+        found = cells.answer(loaded, matrix(loaded, tuple(path.name for path in paths)), left_out=listed.left_out)
+        write_result(found, cells.page(found))
+    else:
+        rows = tuple(view.summary(loaded, path) for path in paths)
+        write_result(results.RecipeList(recipes=rows), view.listing(rows))
 
 
 @app.command("show")

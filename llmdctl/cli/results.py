@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmdctl.errors import Problem
-from llmdctl.model.recipe import Origin
+from llmdctl.model.recipe import Evidence, Origin
 from llmdctl.model.release import ObjectChange, ReleaseStatus
 
 
@@ -33,6 +33,48 @@ class RecipeList:
     """`recipe list`."""
 
     recipes: tuple[RecipeSummary, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeCell:
+    """One combination of the default matrix."""
+
+    recipe: str
+    facets: Mapping[str, str]  # axis -> facet name
+    evidence: Evidence
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedCell:
+    """One combination that is left out."""
+
+    recipe: str
+    facets: Mapping[str, str]
+    kind: str  # not-offered, excluded, known-bad, needs, no-image, no-transfer, pool-api, weights, context, composition
+    reason: str  # as it is counted
+    detail: str  # about this combination
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """One reason, and how many combinations it leaves out."""
+
+    kind: str
+    reason: str
+    count: int
+    recipes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeCells:
+    """`recipe list --cells`."""
+
+    considered: int  # combinations
+    kept: int
+    cells: tuple[RecipeCell, ...]
+    left_out: tuple[LeftOut, ...]
+    refused: tuple[RefusedCell, ...]  # with --left-out
+    defaults: Mapping[str, Mapping[str, str]]  # recipe -> axis -> facet
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmdctl.cli import results
-from llmdctl.cli.views.tables import table
 from llmdctl.model.selection import AXES
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from llmdctl.model.recipe import Origin
     from llmdctl.recipe import Catalog, WellLitPath
 
@@ -41,23 +38,16 @@ def summary(catalog: Catalog, path: WellLitPath) -> results.RecipeSummary:
     )
 
 
-def listing(rows: Sequence[results.RecipeSummary]) -> Table:
-    """`recipe list` as a table."""
-    columns = ("name", "model", "accelerator", "engine", "evidence", "goal")
-    return table(
-        columns,
-        (
-            (
-                row.name,
-                row.defaults["model"],
-                row.defaults["accelerator"],
-                row.defaults["engine"],
-                row.evidence,
-                row.goal,
-            )
-            for row in rows
-        ),
-    )
+def listing(rows: Sequence[results.RecipeSummary]) -> str:
+    """`recipe list`: a line of names for each path, and its goal below."""
+    wide = max((len(row.name) for row in rows), default=0)
+    lines = [f"{'NAME':<{wide}}  EVIDENCE     DEFAULT CELL"]
+    for row in rows:
+        defaults = row.defaults
+        cell = f"{defaults['model']} on {defaults['accelerator']}, {defaults['engine']}"
+        lines.append(f"{row.name:<{wide}}  {row.evidence:<11}  {cell}")
+        lines += textwrap.wrap(row.goal, WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines)
 
 
 def detail(catalog: Catalog, path: WellLitPath) -> results.Recipe:

@@ -24,6 +24,7 @@ def schema(kind: str) -> dict[str, object]:
 
 COMMANDS = {
     "RecipeList": ["recipe", "list"],
+    "RecipeCells": ["recipe", "list", "optimized-baseline", "--cells", "--left-out"],
     "Recipe": ["recipe", "show", "pd-disaggregation"],
     "Validation": ["recipe", "validate", "optimized-baseline"],
     "Explanation": ["recipe", "explain", "pd-disaggregation", "--key", "modelserver.roles"],
@@ -66,7 +67,14 @@ def test_schemas_and_readme_are_up_to_date() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["recipe", "list"], ["recipe", "show", "pd-disaggregation"], ["--help"], ["install", "--help"]]
+    "words",
+    [
+        ["recipe", "list"],
+        ["recipe", "list", "--cells", "pd-disaggregation"],
+        ["recipe", "show", "pd-disaggregation"],
+        ["--help"],
+        ["install", "--help"],
+    ],
 )
 def test_ascii_locale_without_colour(words: list[str]) -> None:
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
