@@ -23,7 +23,12 @@ from llmdctl.recipe.reader import read
 from llmdctl.recipe.references import dangling
 from llmdctl.recipe.versions import Versions, versions_from
 
-_PLURALS: Final = {"flow_control": "flow-control", "metrics": "metrics", "prefix_index": "prefix-indexes", "scheduling": "scheduling"}
+_PLURALS: Final = {
+    "flow_control": "flow-control",
+    "metrics": "metrics",
+    "prefix_index": "prefix-indexes",
+    "scheduling": "scheduling",
+}
 FOLDERS: Final = {axis: _PLURALS.get(axis, axis.replace("_", "-") + "s") for axis in AXES}
 """Axis -> folder under facets/."""
 

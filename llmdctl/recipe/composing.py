@@ -72,7 +72,7 @@ def _refuse_always(cell: Cell, versions: Versions) -> None:
     """Raises RecipeError for what no setting of a user could repair."""
     found = [refusal for predicate in ALWAYS if (refusal := predicate(cell, versions))]
     if found:
-        axes = ("path", "model", "gateway")
+        axes = ("path", "model", "accelerator", "fabric", "gateway", "platform")
         names = ", ".join(f"{axis} {cell.names[axis]}" for axis in axes)
         problems = tuple(Problem(message=one.sentence) for one in found)
         raise RecipeError(f"This combination cannot work: {names}.", problems=problems)

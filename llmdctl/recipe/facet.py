@@ -16,7 +16,8 @@ Leaf = tuple[tuple[str, ...], Any]
 _COMMON: Final = frozenset(("kind", "name", "title", "sources", "values", "when", "excludes", "prerequisites"))
 _KEYS: Final = {
     "facet": _COMMON | {"facts", "node"},
-    "path": _COMMON | {"goal", "use_when", "avoid_when", "defaults", "defaults_for", "needs", "offers", "roles", "facts"},
+    "path": _COMMON
+    | {"goal", "use_when", "avoid_when", "defaults", "defaults_for", "needs", "offers", "roles", "facts"},
 }
 _BLOCK_KEYS: Final = frozenset(("match", "values", "warning"))
 _EXCLUSION_KEYS: Final = frozenset(("match", "reason", "evidence"))

@@ -149,6 +149,9 @@ def _uncomposed(catalog: Catalog, names: Mapping[str, str], wrong: RecipeError) 
     fit = tensor_fit(facts)
     if isinstance(fit, str):
         return _no_room(fit)
+    if any("image" in (problem.path or "").split(".") for problem in wrong.problems):
+        titles = (catalog.facet(axis, names[axis]).title for axis in ("engine", "accelerator"))
+        return Refusal(kind="no-image", reason="There is no image of {} for {} in versions.yaml.".format(*titles))
     message = wrong.problems[0].message if wrong.problems else wrong.message
     return Refusal(kind="composition", reason=f"{message[0].upper()}{message[1:]}")
 

@@ -41,6 +41,7 @@ KINDS: Final = {
     "needs": "the path is for another kind of model",
     "no-image": "there is no engine image for the accelerator",
     "no-transfer": "the engine cannot hand a KV cache over",
+    "fabric": "the fabric does not exist there",
     "pool-api": "the gateway does not take the InferencePool",
     "weights": "the weights are larger than a node's accelerators",
     "context": "no room for one sequence of the longest context",
@@ -92,6 +93,21 @@ def no_transfer(cell: Cell, _: Versions) -> Refusal | None:
     if "prefill" not in cell.path.roles or engine.facts.get("connector"):
         return None
     return Refusal(kind="no-transfer", reason=f"{engine.title} has no KV connector that the routing sidecar knows.")
+
+
+def elsewhere(cell: Cell, _: Versions) -> Refusal | None:
+    """The fabric says for which vendors, accelerators and platforms it exists, and the cell has none of them."""
+    fabric = cell.facets["fabric"]
+    for key, found in (
+        ("vendors", cell.facets["accelerator"].facts.get("vendor")),
+        ("accelerators", cell.names["accelerator"]),
+        ("platforms", cell.names["platform"]),
+    ):
+        allowed = fabric.facts.get(key)
+        if allowed and found not in allowed:
+            reason = f"{fabric.title}: it exists for the {key} {', '.join(allowed)} only."
+            return Refusal(kind="fabric", reason=reason, detail=f"{reason[:-1]}, not for {found}.")
+    return None
 
 
 def pool_api(cell: Cell, versions: Versions) -> Refusal | None:
@@ -148,10 +164,18 @@ def _spans_nodes(cell: Cell) -> bool:
     )
 
 
-PREDICATES: Final[tuple[Predicate, ...]] = (excluded, other_kind_of_model, no_image, no_transfer, pool_api, weights)
+PREDICATES: Final[tuple[Predicate, ...]] = (
+    excluded,
+    other_kind_of_model,
+    no_image,
+    no_transfer,
+    elsewhere,
+    pool_api,
+    weights,
+)
 """In the order in which they are asked; the first that refuses counts."""
 
-ALWAYS: Final[tuple[Predicate, ...]] = (other_kind_of_model, pool_api)
+ALWAYS: Final[tuple[Predicate, ...]] = (other_kind_of_model, elsewhere, pool_api)
 """Those that no setting of a user can repair; the others are defaults that a user may replace."""
 
 

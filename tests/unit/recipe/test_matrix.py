@@ -57,6 +57,17 @@ def gateway(name: str) -> dict[str, str]:
     return {f"facets/gateways/{name}.yaml": ISTIO.replace("name: istio", f"name: {name}"), "versions.yaml": VERSIONS}
 
 
+def fabric(facts: str) -> dict[str, str]:
+    text = "kind: fabric\nname: net\ntitle: A net\nfacts: {{rdma: true, resource: '', {}}}\n"
+    return {"facets/fabrics/net.yaml": text.format(facts)}
+
+
+def image(expression: str) -> dict[str, str]:
+    written = f'    roleDefaults:\n      image: {{tag: "{{{{ versions.images{expression} }}}}"}}'
+    changed = ENGINE.format(name="fast").replace("    roleDefaults:", written)
+    return {"facets/engines/fast.yaml": changed, "versions.yaml": VERSIONS}
+
+
 AMD = {
     "versions.yaml": VERSIONS,
     "facets/accelerators/other.yaml": BIG.replace("name: big", "name: other").replace("vendor: nvidia", "vendor: amd"),
@@ -128,6 +139,7 @@ def test_what_predicates_let_pass(catalog, files: Mapping[str, str], chosen: Map
     ("files", "chosen", "text"),
     [
         (path("needs: {model: moe}"), {}, "mixture-of-experts"),
+        (fabric("platforms: [gke]"), {"fabric": "net"}, "not for none"),
         (gateway("istio"), {"gateway": "istio"}, "the nearest is none"),
     ],
 )
