@@ -63,6 +63,9 @@ What follows from one part's values and the global block is checked by that part
 {{- if and (eq $source.source "hf") $secret.name -}}
 {{- $warnings = append $warnings (printf "Weights come from Hugging Face; a gated model needs the Secret %s with the key %s in this namespace." $secret.name $secret.key) -}}
 {{- end -}}
+{{- if include "modelserver.plainNetwork" .Subcharts.modelserver -}}
+{{- $warnings = append $warnings "Prefill or decode asks for no RDMA device (modelserver.roleDefaults.fabric): the KV cache goes from one to the other over TCP, and the first token waits for it." -}}
+{{- end -}}
 {{- end -}}
 {{- if .Values.scheduler.enabled -}}
 {{- $scheduler := .Subcharts.scheduler -}}

@@ -3,8 +3,11 @@ Where the pods of a replica stand, and which further networks they get.
 
 modelserver.slice        (dict "ctx" $ "role" $role)   JSON {name, hosts} of the slice that fits the replica, or {}.
 modelserver.nodeSelector (dict "ctx" $ "role" $role)   JSON map: the role's, with the slice's topology.
+modelserver.affinity     (dict "ctx" $ "role" $role)   JSON: the role's; in an NVLink domain also that all pods of the release stand
+                         in one, because IMEX reaches no further (nvidia.com/gpu.clique, by GPU feature discovery).
 modelserver.placementAnnotations (dict "role" $role)   JSON map of pod annotations: Kueue's topology, Multus' networks.
 modelserver.workloadAnnotations  (dict "role" $role)   JSON map of the workload's own annotations.
+modelserver.plainNetwork .   "true" or "": prefill and decode on GPUs, and one of them asks for no device of a fast network.
 modelserver.placementProblems    (dict "ctx" $ "role" $role)   JSON list of contradictions.
 Sources: https://kueue.sigs.k8s.io/docs/concepts/topology_aware_scheduling/,
 https://lws.sigs.k8s.io/docs/concepts/ (exclusive placement),
@@ -24,6 +27,17 @@ https://cloud.google.com/kubernetes-engine/docs/concepts/tpus (a node pool holds
 {{- $labels := dict -}}
 {{- with (include "modelserver.slice" . | fromJson).name -}}{{- $_ := set $labels $.role.spec.accelerator.topologyLabel . -}}{{- end -}}
 {{- toJson (mergeOverwrite $labels (.role.spec.nodeSelector | default dict)) -}}
+{{- end -}}
+
+{{- define "modelserver.affinity" -}}
+{{- $affinity := deepCopy (.role.spec.affinity | default dict) -}}
+{{- if .role.spec.fabric.computeDomain -}}
+{{- $term := dict "topologyKey" "nvidia.com/gpu.clique" "labelSelector" (dict "matchLabels" (include "llmd.selectorLabels" (dict "ctx" .ctx) | fromYaml)) -}}
+{{- $pods := get $affinity "podAffinity" | default dict -}}
+{{- $_ := set $pods "requiredDuringSchedulingIgnoredDuringExecution" (append (get $pods "requiredDuringSchedulingIgnoredDuringExecution" | default list) $term) -}}
+{{- $_ := set $affinity "podAffinity" $pods -}}
+{{- end -}}
+{{- toJson $affinity -}}
 {{- end -}}
 
 {{- define "modelserver.placementAnnotations" -}}
@@ -80,4 +94,19 @@ https://cloud.google.com/kubernetes-engine/docs/concepts/tpus (a node pool holds
 {{- end -}}
 {{- end -}}
 {{- toJson $problems -}}
+{{- end -}}
+
+{{- define "modelserver.plainNetwork" -}}
+{{- $plain := "" -}}
+{{- if include "llmd.disaggregated" . -}}
+{{- range $name := list "prefill" "decode" -}}
+{{- $spec := (include "modelserver.role" (dict "ctx" $ "role" $name) | fromJson).spec -}}
+{{- $fabric := $spec.fabric -}}
+{{- /* TPUs have no such devices: their hosts hand the KV cache over. */ -}}
+{{- if and $spec.accelerator.resource (not $spec.accelerator.topologyLabel) (not (or $fabric.resources $fabric.resourcesPerAccelerator $fabric.networks $fabric.computeDomain $spec.claims)) -}}
+{{- if not (hasKey ($spec.podAnnotations | default dict) "networking.gke.io/interfaces") -}}{{- $plain = "true" -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $plain -}}
 {{- end -}}

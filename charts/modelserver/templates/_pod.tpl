@@ -39,7 +39,9 @@ spec:
   {{- . | nindent 2 }}
   {{- end }}
   securityContext: {{- include "llmd.podSecurityContext" (dict "ctx" .ctx "securityContext" $spec.podSecurityContext) | fromJson | toYaml | nindent 4 }}
-  {{- $scheduling := mergeOverwrite (deepCopy $spec) (dict "nodeSelector" (include "modelserver.nodeSelector" . | fromJson)) }}
+  {{- $scheduling := mergeOverwrite (deepCopy $spec) (dict
+        "nodeSelector" (include "modelserver.nodeSelector" . | fromJson)
+        "affinity" (include "modelserver.affinity" . | fromJson)) }}
   {{- with include "llmd.scheduling" (dict "ctx" .ctx "spec" $scheduling "selector" $selector) }}
   {{- . | nindent 2 }}
   {{- end }}
