@@ -3,6 +3,7 @@ module llmdctl.dev/tools/crds
 go 1.26.0
 
 require (
+	github.com/envoyproxy/gateway v1.8.1
 	github.com/kedacore/keda/v2 v2.21.0
 	github.com/prometheus-operator/prometheus-operator v0.85.0
 	istio.io/api v1.29.2
