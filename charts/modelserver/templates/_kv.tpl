@@ -9,7 +9,8 @@ modelserver.kvEvents     (dict "ctx" $ "role" $role)   JSON for engine.flags.kvE
 modelserver.kvPublishes  (dict "ctx" $ "role" $role)   "true" or "": whether this role publishes KV cache events.
 modelserver.kvEventPorts (dict "ctx" $ "role" $role)   JSON list of the container ports of the events.
 modelserver.kvEventPolicyPorts   .   YAML list: the same ports for the NetworkPolicy, or nothing.
-modelserver.kvEnvironment (dict "ctx" $ "role" $role)   JSON map of environment: seed of the hashes, address for the topic.
+modelserver.kvEnvironment (dict "ctx" $ "role" $role)   JSON map of environment: seed of the hashes, address for the topic,
+                   address of the shared store.
 modelserver.kvProblems   (dict "ctx" $ "role" $role)   JSON list of {path, message}.
 */}}
 {{- define "modelserver.kvTransfer" -}}
@@ -73,6 +74,7 @@ modelserver.kvProblems   (dict "ctx" $ "role" $role)   JSON list of {path, messa
 {{- if include "modelserver.kvPublishes" . -}}
 {{- $_ := set $env "POD_IP" (dict "valueFrom" (dict "fieldRef" (dict "fieldPath" "status.podIP"))) -}}
 {{- end -}}
+{{- with include "modelserver.storeAddress" . -}}{{- $_ := set $env "KV_STORE" . -}}{{- end -}}
 {{- toJson $env -}}
 {{- end -}}
 

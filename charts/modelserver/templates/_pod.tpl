@@ -27,6 +27,9 @@ metadata:
     kubectl.kubernetes.io/default-container: engine
     # Where the monitors find the metrics, so that the path is stated once.
     prometheus.io/path: {{ .ctx.Values.engine.metricsPath | quote }}
+    {{- if $spec.files }}
+    llm-d.ai/files: {{ include "modelserver.files" . | sha256sum | trunc 16 }}
+    {{- end }}
     {{- range $key, $value := include "modelserver.placementAnnotations" . | fromJson }}
     {{ $key }}: {{ $value | quote }}
     {{- end }}

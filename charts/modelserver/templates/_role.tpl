@@ -38,7 +38,8 @@ modelserver.role   (dict "ctx" $ "role" "decode")
 {{- end -}}
 {{- $devices := div $product (max 1 $nodes) -}}
 {{- $perUnit := int (max 1 (int (dig "accelerator" "devicesPerUnit" 1 $spec))) -}}
-{{- $tier := include "modelserver.tier" (dict "spec" $spec "accelerators" $devices "nodes" $nodes) | fromJson -}}
+{{- $blockSize := int (gt (int $spec.blockSize) 0 | ternary $spec.blockSize $root.global.llmd.blockSize) -}}
+{{- $tier := include "modelserver.tier" (dict "spec" $spec "accelerators" $devices "nodes" $nodes "blockSize" $blockSize) | fromJson -}}
 {{- $spec = mergeOverwrite $spec $tier.patch -}}
 {{- $drain := int $spec.drainSeconds -}}
 {{- /* A command line of the user's own does not get the drain flag. */ -}}
@@ -61,7 +62,7 @@ modelserver.role   (dict "ctx" $ "role" "decode")
       "endpoints" $endpoints
       "servingPort" (int $root.global.llmd.ports.serving)
       "enginePort" (int ($sidecar | ternary $root.global.llmd.ports.engine $root.global.llmd.ports.serving))
-      "blockSize" (int (gt (int $spec.blockSize) 0 | ternary $spec.blockSize $root.global.llmd.blockSize))
+      "blockSize" $blockSize
       "preStopSeconds" $preStop
       "engineDrainSeconds" (max 1 (sub $drain (add $preStop 5)))
       "tier" (omit $tier "patch")

@@ -2,15 +2,16 @@
 A tier of the KV cache in main memory or on disk. Its size is stated once, in roleDefaults.kvTier; the engine is told in
 the words it knows (kvTier.settings), and the pod asks for the same bytes.
 
-modelserver.tier         (dict "spec" $spec "accelerators" 2 "nodes" 1)   JSON:
+modelserver.tier         (dict "spec" $spec "accelerators" 2 "nodes" 1 "blockSize" 64)   JSON:
   cpuBytes, diskBytes    of one pod; 0 where no setting of the role uses them
-  patch                  {args, env, kvConnectors}: the sizes as the engine reads them
+  patch                  {args, env, kvConnectors, files}: the sizes as the engine reads them
   given                  list of paths below the role that state a size themselves
   empty                  list of settings whose size is nothing
 modelserver.tierMemory   (dict "role" $role "amount" "96Gi")   a quantity of memory with the tier's bytes added
 modelserver.tierDiskBytes  (dict "role" $role)   room for the tier's files: its bytes and a tenth, since a cache that
                          evicts writes before it removes, and the kubelet evicts a pod that exceeds an emptyDir's limit
 modelserver.bytes        "96Gi"   a Kubernetes quantity as bytes
+modelserver.storeAddress (dict "ctx" $ "role" $role)   host:port of the store that all model servers share, or nothing
 modelserver.tierProblems (dict "ctx" $ "role" $role)   JSON list of {path, message}
 */}}
 {{- define "modelserver.tier" -}}
@@ -24,7 +25,7 @@ modelserver.tierProblems (dict "ctx" $ "role" $role)   JSON list of {path, messa
 {{- $_ := set $have $of $pod -}}
 {{- end -}}
 {{- $used := dict "cpu" 0 "disk" 0 -}}
-{{- $patch := dict "args" dict "env" dict "kvConnectors" dict -}}
+{{- $patch := dict "args" dict "env" dict "kvConnectors" dict "files" dict -}}
 {{- $given := list -}}{{- $empty := list -}}
 {{- range $name, $setting := ($tier.settings | default dict) -}}
 {{- $connectors := $spec.kvConnectors | default dict -}}
@@ -35,7 +36,9 @@ modelserver.tierProblems (dict "ctx" $ "role" $role)   JSON list of {path, messa
 {{- if eq $setting.per "rank" -}}{{- $bytes = div $pod (max 1 (int $in.accelerators)) -}}
 {{- else if eq $setting.per "engine" -}}{{- $bytes = div (mul $pod (int $in.nodes)) (max 1 (int $spec.parallelism.data)) -}}
 {{- end -}}
-{{- $amount := div $bytes (max 1 (int64 ($setting.unitBytes | default 1))) -}}
+{{- $unit := int64 ($setting.unitBytes | default 1) -}}
+{{- if $setting.unitBlocks -}}{{- $unit = mul (int64 $setting.unitBlocks) (int64 $in.blockSize) (int64 $tier.bytesPerToken) -}}{{- end -}}
+{{- $amount := gt $unit 0 | ternary (div $bytes (max 1 $unit)) 0 -}}
 {{- if le $amount 0 -}}{{- $empty = append $empty $name -}}{{- end -}}
 {{- if $setting.arg -}}
 {{- if hasKey ($spec.args | default dict) $setting.arg -}}{{- $given = append $given (printf "args.%s" $setting.arg) -}}{{- end -}}
@@ -45,7 +48,10 @@ modelserver.tierProblems (dict "ctx" $ "role" $role)   JSON list of {path, messa
 {{- if hasKey ($spec.env | default dict) $setting.env -}}{{- $given = append $given (printf "env.%s" $setting.env) -}}{{- end -}}
 {{- $_ := set $patch.env $setting.env $amount -}}
 {{- end -}}
-{{- if and $setting.connector $setting.key -}}
+{{- if and $setting.file $setting.key -}}
+{{- if hasKey (get ($spec.files | default dict) $setting.file | default dict) $setting.key -}}{{- $given = append $given (printf "files.%s.%s" $setting.file $setting.key) -}}{{- end -}}
+{{- $_ := set $patch.files $setting.file (dict $setting.key $amount) -}}
+{{- else if and $setting.connector $setting.key -}}
 {{- $extra := dig "kv_connector_extra_config" dict (get $connectors $setting.connector) -}}
 {{- if hasKey $extra $setting.key -}}{{- $given = append $given (printf "kvConnectors.%s.kv_connector_extra_config.%s" $setting.connector $setting.key) -}}{{- end -}}
 {{- $_ := set $patch.kvConnectors $setting.connector (dict "kv_connector_extra_config" (dict $setting.key $amount)) -}}
@@ -76,14 +82,25 @@ modelserver.tierProblems (dict "ctx" $ "role" $role)   JSON list of {path, messa
 {{- add $bytes (div $bytes 10) -}}
 {{- end -}}
 
+{{- define "modelserver.storeAddress" -}}
+{{- if .role.spec.kvTier.shared -}}
+{{- .role.spec.kvTier.storeAddress | default (printf "%s.%s.svc:%d" (include "llmd.componentName" (dict "ctx" .ctx "component" "kv-store")) .ctx.Release.Namespace (int .ctx.Values.global.llmd.ports.kvStore)) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "modelserver.tierProblems" -}}
 {{- $problems := list -}}
 {{- $role := .role -}}
 {{- $path := printf "roles.%s" $role.role -}}
 {{- $tier := $role.tier -}}
 {{- range $tier.empty -}}
-{{- $of := get (get $role.spec.kvTier.settings .) "of" -}}
+{{- $setting := get $role.spec.kvTier.settings . -}}
+{{- $of := $setting.of -}}
+{{- if and $setting.unitBlocks (or (eq (int $role.blockSize) 0) (eq (int64 $role.spec.kvTier.bytesPerToken) 0)) -}}
+{{- $problems = append $problems (dict "path" (printf "%s.kvTier.bytesPerToken" $path) "message" (printf "the setting %s counts blocks, so it needs this and global.llmd.blockSize" .)) -}}
+{{- else -}}
 {{- $problems = append $problems (dict "path" (printf "%s.kvTier.%sBytesPerAccelerator" $path $of) "message" (printf "the setting %s needs a size: the bytes of %s that go to it for each accelerator" . (eq $of "cpu" | ternary "main memory" "disk"))) -}}
+{{- end -}}
 {{- end -}}
 {{- range $tier.given -}}
 {{- $problems = append $problems (dict "path" (printf "%s.%s" $path .) "message" "the chart sets this size itself, from kvTier, so that the pod asks for the same bytes; change it there") -}}

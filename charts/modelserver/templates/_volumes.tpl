@@ -1,6 +1,6 @@
 {{/*
 modelserver.volumes  (dict "ctx" $ "role" $role)   JSON map name -> {mountPath, readOnly, subPath, source}: the chart's
-                     own (shm, home, tmp, model-cache, kv-tier) with the role's entries in their place.
+                     own (shm, home, tmp, model-cache, kv-tier, files) with the role's entries in their place.
 modelserver.mounts   JSON list of the engine's volumeMounts.
 modelserver.podVolumes   JSON list of the pod's volumes.
 modelserver.claims   JSON list of the pod's resourceClaims: {name, resourceClaimTemplateName}.
@@ -30,6 +30,9 @@ modelserver.claimName (dict "ctx" $ "role" "decode" "name" "rdma" "claim" $claim
 {{- end -}}
 {{- if gt (int64 .role.tier.diskBytes) 0 -}}
 {{- $_ := set $volumes "kv-tier" (dict "mountPath" .role.spec.kvTier.diskPath "source" (dict "emptyDir" (dict "sizeLimit" (include "llmd.quantity" (include "modelserver.tierDiskBytes" .))))) -}}
+{{- end -}}
+{{- if .role.spec.files -}}
+{{- $_ := set $volumes "files" (dict "mountPath" "/etc/llmd" "readOnly" true "source" (dict "configMap" (dict "name" (include "modelserver.filesName" .)))) -}}
 {{- end -}}
 {{- range $layer := list $values.roleDefaults (get $values.roles .role.role | default dict) -}}
 {{- range $name, $volume := (get $layer "volumes" | default dict) -}}
