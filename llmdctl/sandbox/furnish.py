@@ -43,8 +43,11 @@ _CLASSES = {
     "agentgateway": "agentgateway.dev/agentgateway",
     "gke-l7-regional-external-managed": "networking.gke.io/gateway",
     "gke-l7-rilb": "networking.gke.io/gateway",
+    "openshift-default": "openshift.io/gateway-controller/v1",
 }
-GATEWAY_CONTROLLERS = frozenset(_CLASSES.values())
+# Envoy Gateway brings no class; a release makes one with this controller.
+_ENVOY = "gateway.envoyproxy.io/gatewayclass-controller"
+GATEWAY_CONTROLLERS = frozenset({*_CLASSES.values(), _ENVOY})
 
 Condition = Callable[[], bool]
 

@@ -87,6 +87,10 @@ static_resources:
                             body: {inline_string: "no endpoint was picked for this request\n"}
                         {{- end }}
                 http_filters:
+                  {{- if include "llmd.quotas.used" $proxy.tenants }}
+                  # Before anything else: a tenant over its quota costs nothing more.
+                  - {{ include "llmd.quotas.envoyFilter" $proxy.tenants }}
+                  {{- end }}
                   - name: envoy.filters.http.ext_proc
                     typed_config:
                       "@type": type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor
