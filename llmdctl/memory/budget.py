@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.memory.facts import ModelFacts
-from llmdctl.memory.weights import loaded_weight_bytes
+from llmdctl.memory.weights import loaded_expert_bytes, loaded_weight_bytes
 
 MIB: Final = 2**20
 GIB: Final = 2**30
@@ -59,10 +59,15 @@ def torch_peak_bytes(model: ModelFacts, *, sequences: int) -> int:
 
 
 def kv_budget(
-    model: ModelFacts, *, usable: int, tensor: int, utilisation: float, sequences: int | None = None
+    model: ModelFacts, *, usable: int, tensor: int, utilisation: float, sequences: int | None = None, data: int = 1
 ) -> KvBudget:
-    """The ledger of one GPU of a replica that is split over `tensor` GPUs."""
-    weights = -(-loaded_weight_bytes(model) // tensor)
+    """The ledger of one GPU of a replica that is split over `tensor` GPUs, with `data` copies of its attention.
+
+    The experts of a sparse model are split over all tensor x data GPUs, with expert parallelism (whole experts) and
+    without it (slices of each): https://docs.vllm.ai/en/v0.23.0/serving/data_parallel_deployment/.
+    """
+    experts = loaded_expert_bytes(model)
+    weights = -(-(loaded_weight_bytes(model) - experts) // tensor) + -(-experts // (tensor * data))
     peak = torch_peak_bytes(model, sequences=sequences or default_sequences(usable))
     other = _OTHER_BYTES[tensor > 1]
     kv = round(utilisation * usable) - weights - peak - other

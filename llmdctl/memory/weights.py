@@ -60,6 +60,15 @@ def loaded_weight_bytes(model: ModelFacts) -> int:
     return round(stored + expert_bytes * (padded / width - 1))
 
 
+def loaded_expert_bytes(model: ModelFacts) -> int:
+    """What of `loaded_weight_bytes` are routed experts; 0 for a dense model."""
+    if model.experts is None:
+        return 0
+    width = _BYTES_PER_PARAMETER.get(model.quantization, float(model.dtype_bytes))
+    padded = -(-model.experts.width // _PADDED_TO) * _PADDED_TO if model.quantization in _EXPERTS_ONLY else 0
+    return round(_counts(model)[0] * width * (padded / model.experts.width if padded else 1))
+
+
 def extra_layer_bytes(model: ModelFacts) -> int:
     """Bytes of the layers for multi-token prediction, which are downloaded but not loaded for ordinary decoding.
 

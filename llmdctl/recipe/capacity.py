@@ -55,7 +55,7 @@ def too_tight(
         tokens = role.max_model_len or model.max_model_len
         # A pipeline splits the layers, so weights and KV cache shrink alike; each stage profiles on its own.
         split = role.tensor * role.pipeline
-        budget = kv_budget(model, usable=usable, tensor=split, utilisation=share)
+        budget = kv_budget(model, usable=usable, tensor=split, utilisation=share, data=role.data)
         needed = kv_bytes_per_sequence(model, tokens, tensor=role.tensor) // role.pipeline
         if budget.kv < needed:
             yield (

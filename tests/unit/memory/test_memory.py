@@ -270,3 +270,19 @@ def test_shipped_models_weigh_what_their_shape_says(name: str) -> None:
     stated = Catalog.load([assets.paths()]).facet("model", name).facts
     formula = weight_bytes(ModelFacts.from_facts({**stated, "weight_bytes": 0}))
     assert formula == pytest.approx(stated["weight_bytes"], rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "gib"),
+    [
+        # 256 experts of 58 layers: 654.1 GB of 673.2; each rank keeps the attention of its own, 19.1 GB.
+        ("deepseek-r1", 1, 626.9),
+        ("deepseek-r1", 16, 17.8 + 609.1 / 16),
+        ("deepseek-r1", 32, 17.8 + 609.1 / 32),
+        ("qwen3-32b", 16, 61.0),  # no experts: every copy is whole
+    ],
+)
+def test_experts_are_split_over_copies_of_the_attention(model: str, data: int, gib: float) -> None:
+    shipped = ModelFacts.from_facts(Catalog.load([assets.paths()]).facet("model", model).facts)
+    ledger = kv_budget(shipped, usable=usable_bytes(H200), tensor=1, utilisation=0.92, data=data)
+    assert ledger.weights / GIB == pytest.approx(gib, abs=0.1)
