@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from llmdctl.lint.rule import Code, Rule
-from llmdctl.lint.rules import engine_flags
+from llmdctl.lint.rules import engine_flags, epp_config, epp_flags
 
-RULES: Final[tuple[Rule, ...]] = (engine_flags,)
+RULES: Final[tuple[Rule, ...]] = (engine_flags, epp_config, epp_flags)
 
 CODES: Final[Mapping[str, Code]] = {code: entry for rule in RULES for code, entry in rule.CODES.items()}
