@@ -3,8 +3,6 @@ EndpointPickerConfig from the chart's one description of routing. What a thing i
 _dialect.tpl alone.
 
 llmd-scheduler.config   .   the configuration file, YAML
-llmd-scheduler.profiles .   JSON: the profiles in effect, in order, checked:
-                            {name: {filters: [{plugin}], scorers: [{plugin, weight}], picker: type, plugins: [{name, type, parameters}]}}
 
 Order matters to EPP 0.7 and 0.9: a decider must be declared before the handler that names it, and a producer before its
 consumers is what the documentation shows. So: the user's own plugins, data sources, producers, policies, deciders,
@@ -17,41 +15,18 @@ named metrics source is joined by a second, default one that scrapes every pod a
 {{- $dialect := include "llmd-scheduler.dialect" . | fromYaml -}}
 {{- $extra := deepCopy (.Values.extraPlugins | default dict) -}}
 {{- include "llmd.prune" $extra -}}
-{{- $profiles := include "llmd-scheduler.profiles" (dict "ctx" . "dialect" $dialect "extra" $extra) | fromJson -}}
-{{- $needed := dict -}}
-{{- range $profile := $profiles.list -}}
-{{- range $profile.needs -}}{{- $_ := set $needed . true -}}{{- end -}}
-{{- end -}}
-{{- $gates := list -}}
+{{- $prefix := include "llmd-scheduler.prefix" (dict "ctx" . "dialect" $dialect) | fromJson -}}
+{{- $profiles := include "llmd-scheduler.profiles" (dict "ctx" . "dialect" $dialect "extra" $extra "prefix" $prefix) | fromJson -}}
 {{- $plugins := list -}}
 {{- range $name, $plugin := $extra -}}
 {{- $plugins = append $plugins (merge (dict "name" $name) $plugin) -}}
 {{- end -}}
-
 {{- $metrics := include "llmd-scheduler.config.metrics" (dict "ctx" . "dialect" $dialect "extra" $extra) | fromJson -}}
-{{- $gates = concat $gates $metrics.gates -}}
-{{- $plugins = concat $plugins $metrics.plugins -}}
-
-{{- $prefix := include "llmd-scheduler.config.prefixCache" (dict "ctx" . "dialect" $dialect) | fromJson -}}
-{{- if and $prefix (eq $dialect.prefixCache.plugin "approx-prefix-cache-producer") -}}
-{{- $plugins = append $plugins (dict "type" $dialect.prefixCache.plugin "parameters" $prefix) -}}
-{{- end -}}
-{{- range $type := keys $needed | sortAlpha -}}
-{{- $plugins = append $plugins (dict "type" $type) -}}
-{{- end -}}
-
-{{- $flow := dict -}}
-{{- if .Values.global.llmd.flowControl -}}
-{{- $flow = include "llmd-scheduler.config.flowControl" (dict "ctx" . "dialect" $dialect) | fromJson -}}
-{{- $gates = append $gates "flowControl" -}}
-{{- $plugins = concat $plugins $flow.plugins -}}
-{{- else -}}
-{{- include "llmd-scheduler.config.noFlowControl" . -}}
-{{- end -}}
-
+{{- $flow := include "llmd-scheduler.flow" (dict "ctx" . "dialect" $dialect) | fromJson -}}
+{{- $predictor := include "llmd-scheduler.predictor" (dict "ctx" . "dialect" $dialect "profiles" $profiles.list "prefix" $prefix) | fromJsonArray -}}
+{{- $producers := include "llmd-scheduler.config.producers" (dict "profiles" $profiles.list "prefix" $prefix "flow" $flow) | fromJsonArray -}}
 {{- $handler := include "llmd-scheduler.config.handler" (dict "ctx" . "dialect" $dialect "profiles" $profiles) | fromJson -}}
-{{- $gates = concat $gates $handler.gates -}}
-{{- $plugins = concat $plugins $handler.plugins $profiles.plugins -}}
+{{- $plugins = concat $plugins $metrics.plugins $prefix.plugins $producers $predictor $flow.plugins $handler.plugins $profiles.plugins -}}
 
 {{- /* The user's plugin of a name wins over the chart's, and over a second declaration of the same. */ -}}
 {{- $declared := list -}}{{- $seen := dict -}}
@@ -61,13 +36,37 @@ named metrics source is joined by a second, default one that scrapes every pod a
 {{- end -}}
 
 {{- $config := dict "apiVersion" $dialect.config.apiVersion "kind" "EndpointPickerConfig" "plugins" $declared -}}
+{{- $gates := concat $metrics.gates $flow.gates $handler.gates -}}
 {{- if $gates -}}{{- $_ := set $config "featureGates" ($gates | uniq | sortAlpha) -}}{{- end -}}
-{{- if $metrics.sources -}}{{- $_ := set $config $dialect.config.dataLayer (dict "sources" $metrics.sources) -}}{{- end -}}
+{{- $sources := concat $metrics.sources $prefix.sources -}}
+{{- if $sources -}}{{- $_ := set $config $dialect.config.dataLayer (dict "sources" $sources) -}}{{- end -}}
 {{- with $flow.section -}}{{- $_ := set $config "flowControl" . -}}{{- end -}}
+{{- with $flow.saturation -}}{{- $_ := set $config "saturationDetector" . -}}{{- end -}}
 {{- $list := list -}}
 {{- range $profiles.list -}}{{- $list = append $list (dict "name" .name "plugins" .plugins) -}}{{- end -}}
 {{- $_ := set $config "schedulingProfiles" $list -}}
 {{- toYaml $config -}}
+{{- end -}}
+
+{{/*
+Producers that a named plugin asks for. With a prefix index of another name, whoever counts work in flight must be told it
+too: it takes cached tokens off, and would else keep an approximate index of its own. JSON list.
+*/}}
+{{- define "llmd-scheduler.config.producers" -}}
+{{- $needed := dict -}}{{- $counts := false -}}
+{{- range .profiles -}}
+{{- range .needs -}}{{- $_ := set $needed . true -}}{{- end -}}
+{{- if .inFlight -}}{{- $counts = true -}}{{- end -}}
+{{- end -}}
+{{- range .flow.plugins -}}{{- if eq .type "concurrency-detector" -}}{{- $counts = true -}}{{- end -}}{{- end -}}
+{{- if and $counts .prefix.producer -}}{{- $_ := set $needed "inflight-load-producer" true -}}{{- end -}}
+{{- $list := list -}}
+{{- range $type := keys $needed | sortAlpha -}}
+{{- $plugin := dict "type" $type -}}
+{{- if and $.prefix.producer (eq $type "inflight-load-producer") -}}{{- $_ := set $plugin "parameters" (dict "prefixMatchInfoProducerName" $.prefix.producer) -}}{{- end -}}
+{{- $list = append $list $plugin -}}
+{{- end -}}
+{{- toJson $list -}}
 {{- end -}}
 
 {{/*
@@ -106,115 +105,46 @@ Gives {plugins, sources, gates}. 0.7 with vLLM: nothing, its built-in collector 
 {{- .Values.metricsPath | default (ternary "/prometheus/metrics" "/metrics" (eq .Values.global.llmd.engine "trtllm")) -}}
 {{- end -}}
 
-{{/* Parameters of the prefix index that differ from the EPP's own defaults, JSON; {} when none does. */}}
-{{- define "llmd-scheduler.config.prefixCache" -}}
-{{- $in := .ctx.Values.prefixCache -}}
-{{- $out := dict -}}
-{{- if not $in.autoTune -}}{{- $_ := set $out "autoTune" false -}}{{- end -}}
-{{- with int64 $in.blockSizeTokens -}}{{- $_ := set $out "blockSizeTokens" . -}}{{- end -}}
-{{- with int64 $in.lruCapacityPerServer -}}{{- $_ := set $out "lruCapacityPerServer" . -}}{{- end -}}
-{{- with int64 $in.maxPrefixTokens -}}
-{{- if eq $.dialect.prefixCache.unit "tokens" -}}
-{{- $_ := set $out "maxPrefixTokensToMatch" . -}}
-{{- else -}}
-{{- $block := int64 ($in.blockSizeTokens | default 16) -}}
-{{- $_ := set $out "maxPrefixBlocksToMatch" (div (add . $block -1) $block) -}}
-{{- end -}}
-{{- end -}}
-{{- toJson $out -}}
-{{- end -}}
-
-{{/* Flow control settings without the gate are read by nobody: fail instead of pretending. */}}
-{{- define "llmd-scheduler.config.noFlowControl" -}}
-{{- $problems := list -}}
-{{- range $key, $value := .Values.flowControl -}}
-{{- if $value -}}
-{{- $problems = append $problems (dict "path" (printf "flowControl.%s" $key) "message" "acts only with global.llmd.flowControl true") -}}
-{{- end -}}
-{{- end -}}
-{{- include "llmd.failAll" (dict "ctx" . "problems" $problems) -}}
-{{- end -}}
-
-{{/* {plugins, section}. A policy that a band names must be declared, except the two defaults. */}}
-{{- define "llmd-scheduler.config.flowControl" -}}
-{{- $ctx := .ctx -}}{{- $dialect := .dialect -}}{{- $in := $ctx.Values.flowControl -}}
-{{- $version := include "llmd-scheduler.eppVersion" $ctx -}}
-{{- $section := dict -}}{{- $plugins := list -}}{{- $problems := list -}}
-{{- with $in.maxBytes -}}
-{{- if $dialect.flowControl.quantities -}}{{- $_ := set $section "maxBytes" (include "llmd.scalar" .) -}}
-{{- else if regexMatch "^[0-9]+$" (include "llmd.scalar" .) -}}{{- $_ := set $section "maxBytes" (include "llmd.scalar" . | int64) -}}
-{{- else -}}{{- $problems = append $problems (dict "path" "flowControl.maxBytes" "message" (printf "EPP %s wants a number of bytes, not %q" $version (include "llmd.scalar" .))) -}}
-{{- end -}}
-{{- end -}}
-{{- with int64 $in.maxRequests -}}
-{{- if $dialect.flowControl.maxRequests -}}{{- $_ := set $section "maxRequests" . -}}
-{{- else -}}{{- $problems = append $problems (dict "path" "flowControl.maxRequests" "message" (printf "unknown to EPP %s; use flowControl.maxBytes" $version)) -}}
-{{- end -}}
-{{- end -}}
-{{- with $in.requestTtlSeconds -}}{{- $_ := set $section "defaultRequestTTL" (printf "%ss" (include "llmd.scalar" .)) -}}{{- end -}}
-{{- with int64 $in.maxConcurrency -}}
-{{- if $dialect.flowControl.detector -}}
-{{- $plugins = append $plugins (dict "type" $dialect.flowControl.detector "parameters" (dict "maxConcurrency" .)) -}}
-{{- $_ := set $section "saturationDetector" (dict "pluginRef" $dialect.flowControl.detector) -}}
-{{- else -}}{{- $problems = append $problems (dict "path" "flowControl.maxConcurrency" "message" (printf "unknown to EPP %s, which measures saturation by queue length and cache use" $version)) -}}
-{{- end -}}
-{{- end -}}
-{{- $bands := list -}}{{- $priorities := dict -}}
-{{- range $name, $band := ($in.priorityBands | default dict) -}}
-{{- if not (kindIs "invalid" $band) -}}
-{{- $path := printf "flowControl.priorityBands.%s" $name -}}
-{{- $entry := dict "priority" (int64 $band.priority) -}}
-{{- $twin := get $priorities (toString $entry.priority) -}}
-{{- if $twin -}}{{- $problems = append $problems (dict "path" (printf "%s.priority" $path) "message" (printf "%d is the priority of %s already" $entry.priority $twin)) -}}{{- end -}}
-{{- $_ := set $priorities (toString $entry.priority) $name -}}
-{{- with $band.maxBytes -}}{{- $_ := set $entry "maxBytes" (ternary (include "llmd.scalar" .) (int64 .) $dialect.flowControl.quantities) -}}{{- end -}}
-{{- with int64 (get $band "maxRequests") -}}
-{{- if $dialect.flowControl.maxRequests -}}{{- $_ := set $entry "maxRequests" . -}}
-{{- else -}}{{- $problems = append $problems (dict "path" (printf "%s.maxRequests" $path) "message" (printf "unknown to EPP %s" $version)) -}}{{- end -}}
-{{- end -}}
-{{- range $key, $table := dict "fairness" $dialect.fairness "ordering" $dialect.ordering -}}
-{{- with get $band $key -}}
-{{- $type := get $table . -}}
-{{- if $type -}}
-{{- $_ := set $entry (printf "%sPolicyRef" $key) $type -}}
-{{- $plugins = append $plugins (dict "type" $type) -}}
-{{- else -}}
-{{- $problems = append $problems (dict "path" (printf "%s.%s" $path $key) "message" (printf "EPP %s has no policy %q; available: %s" $version . (join ", " (keys $table | sortAlpha)))) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-{{- $bands = append $bands $entry -}}
-{{- end -}}
-{{- end -}}
-{{- include "llmd.failAll" (dict "ctx" $ctx "problems" $problems) -}}
-{{- if $bands -}}{{- $_ := set $section "priorityBands" $bands -}}{{- end -}}
-{{- toJson (dict "section" $section "plugins" $plugins) -}}
-{{- end -}}
-
 {{/* {plugins, gates}: deciders first, then what reads them. A missing profile would show only at the first request. */}}
 {{- define "llmd-scheduler.config.handler" -}}
 {{- $ctx := .ctx -}}{{- $dialect := .dialect -}}
 {{- $names := list -}}{{- range .profiles.list -}}{{- $names = append $names .name -}}{{- end -}}
-{{- $plugins := list -}}{{- $gates := list -}}
-{{- if eq $ctx.Values.handler "disaggregated" -}}
-{{- range list "prefill" "decode" -}}
+{{- $plugins := list -}}{{- $gates := list -}}{{- $problems := list -}}
+{{- if eq (include "llmd-scheduler.handler" $ctx) "disaggregated" -}}
+{{- $roles := include "llmd.roles" $ctx | fromJson -}}
+{{- /* Without roles (the chart alone) the profiles say what there is. */ -}}
+{{- $wanted := list "prefill" "decode" -}}
+{{- if hasKey $roles "encode" -}}{{- $wanted = ternary (list "encode" "prefill" "decode") (list "encode" "decode") (hasKey $roles "prefill") -}}{{- end -}}
+{{- range $wanted -}}
 {{- if not (has . $names) -}}
-{{- include "llmd.fail" (dict "ctx" $ctx "path" "profiles" "message" (printf "handler disaggregated needs the profiles prefill and decode; %s is missing" .)) -}}
+{{- $problems = append $problems (dict "path" "profiles" "message" (printf "handler disaggregated needs the profiles %s; %s is missing" (join " and " $wanted) .)) -}}
 {{- end -}}
 {{- end -}}
 {{- range $names -}}
 {{- if not (has . (list "prefill" "decode" "encode")) -}}
-{{- include "llmd.fail" (dict "ctx" $ctx "path" (printf "profiles.%s" .) "message" "handler disaggregated runs the profiles prefill, decode and encode only; this one would never run") -}}
+{{- $problems = append $problems (dict "path" (printf "profiles.%s" .) "message" "handler disaggregated runs the profiles prefill, decode and encode only; this one would never run") -}}
+{{- else if and $roles (not (hasKey $roles .)) -}}
+{{- $problems = append $problems (dict "path" (printf "profiles.%s" .) "message" (printf "global.llmd.roles has no role %s; it would find no pod" .)) -}}
 {{- end -}}
 {{- end -}}
 {{- $deciders := dict -}}
-{{- if eq $ctx.Values.decider.type "prefix-based" -}}
-{{- $plugins = append $plugins (dict "type" "prefix-based-pd-decider" "parameters" (dict "nonCachedTokens" (int64 $ctx.Values.decider.nonCachedTokens))) -}}
-{{- $_ := set $deciders "prefill" "prefix-based-pd-decider" -}}
+{{- $decider := $ctx.Values.decider -}}
+{{- if has "prefill" $names -}}
+{{- $type := get $dialect.deciders $decider.type -}}
+{{- $plugin := dict "type" $type -}}
+{{- if eq $decider.type "prefix-based" -}}
+{{- $parameters := dict "nonCachedTokens" (int64 $decider.nonCachedTokens) -}}
+{{- with int64 $decider.promptTokens -}}
+{{- $_ := set $parameters "promptTokens" . -}}
+{{- if not (has "promptTokens" $dialect.deciderParameters) -}}
+{{- $problems = append $problems (dict "path" "decider.promptTokens" "message" (printf "EPP %s does not read it%s" (include "llmd-scheduler.eppVersion" $ctx) (include "llmd-scheduler.others" (dict "ctx" $ctx "table" "deciderParameters" "key" "promptTokens")))) -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $plugin "parameters" $parameters -}}
 {{- with $dialect.deciderGate -}}{{- $gates = append $gates . -}}{{- end -}}
-{{- else -}}
-{{- $plugins = append $plugins (dict "type" "always-disagg-pd-decider") -}}
-{{- $_ := set $deciders "prefill" "always-disagg-pd-decider" -}}
+{{- end -}}
+{{- $plugins = append $plugins $plugin -}}
+{{- $_ := set $deciders "prefill" $type -}}
 {{- end -}}
 {{- if has "encode" $names -}}
 {{- $plugins = append $plugins (dict "type" "always-disagg-multimodal-decider") -}}
@@ -224,9 +154,10 @@ Gives {plugins, sources, gates}. 0.7 with vLLM: nothing, its built-in collector 
 {{- $plugins = append $plugins (dict "type" "disagg-profile-handler" "parameters" (dict "deciders" $deciders)) -}}
 {{- else -}}
 {{- if ne (len $names) 1 -}}
-{{- include "llmd.fail" (dict "ctx" $ctx "path" "profiles" "message" (printf "handler single runs exactly one profile, here are %d: %s" (len $names) (join ", " $names))) -}}
+{{- $problems = append $problems (dict "path" "profiles" "message" (printf "handler single runs exactly one profile, here are %d: %s" (len $names) (join ", " $names))) -}}
 {{- end -}}
 {{- $plugins = append $plugins (dict "type" "single-profile-handler") -}}
 {{- end -}}
+{{- include "llmd.failAll" (dict "ctx" $ctx "problems" $problems) -}}
 {{- toJson (dict "plugins" $plugins "gates" $gates) -}}
 {{- end -}}

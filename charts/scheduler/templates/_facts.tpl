@@ -1,7 +1,11 @@
 {{/*
 Facts of this release that several templates need. All take the root context; booleans are "true" or "".
 
-llmd-scheduler.eppVersion       dialect of the endpoint picker: "0.9" or "0.7"
+llmd-scheduler.eppVersion       dialect of the endpoint picker: "0.7", "0.9" or "0.10"
+llmd-scheduler.handler          single or disaggregated: what handler says, or for auto what global.llmd.roles asks for
+llmd-scheduler.precise          the prefix index follows the engines' KV cache events
+llmd-scheduler.ownRender        this chart runs the render service (render.url is empty)
+llmd-scheduler.renderUrl        where prompts are turned into tokens
 llmd-scheduler.standalone       Envoy runs beside the EPP (global.llmd.mode standalone)
 llmd-scheduler.metricsAuth      /metrics asks for a token. Checking one needs a cluster-scoped right, so it is off
                                 under global.llmd.namespaceOnly.
@@ -12,6 +16,26 @@ llmd-scheduler.healthPort       Envoy's port for probes, statistics and the drai
 */}}
 {{- define "llmd-scheduler.eppVersion" -}}
 {{- .Values.global.llmd.eppVersion | toString -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.handler" -}}
+{{- $roles := include "llmd.roles" . | fromJson -}}
+{{- if ne .Values.handler "auto" -}}{{ .Values.handler }}
+{{- else if or (include "llmd.disaggregated" .) (hasKey $roles "encode") -}}disaggregated
+{{- else -}}single
+{{- end -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.precise" -}}
+{{- if eq .Values.prefixCache.source "precise" -}}true{{- end -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.ownRender" -}}
+{{- if and (include "llmd-scheduler.precise" .) (not .Values.render.url) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.renderUrl" -}}
+{{- .Values.render.url | default (printf "http://%s:%d" (include "llmd.componentName" (dict "ctx" . "component" "render")) (int .Values.global.llmd.ports.render)) -}}
 {{- end -}}
 
 {{- define "llmd-scheduler.standalone" -}}

@@ -26,6 +26,9 @@ llmd-scheduler.flags .   JSON list of the EPP's arguments
       "model-server-metrics-path" "metricsPath"
       "metrics-endpoint-auth" "metricsAuth"
       "ha-enable-leader-election" "leaderElection" -}}
+{{- if include "llmd-scheduler.experimental" (dict "ctx" . "dialect" $dialect) -}}
+{{- $_ := set $computed $dialect.experimentalFlag true -}}
+{{- end -}}
 {{- if .Values.certificateSecret -}}
 {{- $computed = merge $computed (dict "cert-path" "/etc/epp-certificate" "enable-cert-reload" true) -}}
 {{- end -}}
@@ -38,7 +41,7 @@ llmd-scheduler.flags .   JSON list of the EPP's arguments
 {{- else if hasKey $computed $name -}}
 {{- $problems = append $problems (dict "path" $path "message" "computed by the chart") -}}
 {{- else if not (has $name $dialect.flags) -}}
-{{- $problems = append $problems (dict "path" $path "message" (printf "EPP %s has no such flag to set here; available: %s" (include "llmd-scheduler.eppVersion" $) (join ", " $dialect.flags))) -}}
+{{- $problems = append $problems (dict "path" $path "message" (printf "EPP %s has no such flag to set here%s; available: %s" (include "llmd-scheduler.eppVersion" $) (include "llmd-scheduler.others" (dict "ctx" $ "table" "flags" "key" $name)) (join ", " $dialect.flags))) -}}
 {{- else -}}
 {{- $_ := set $computed $name $value -}}
 {{- end -}}
@@ -50,6 +53,17 @@ llmd-scheduler.flags .   JSON list of the EPP's arguments
 {{- $flags = append $flags (printf "--%s=%s" $name (include "llmd.scalar" (get $computed $name))) -}}
 {{- end -}}
 {{- toJson $flags -}}
+{{- end -}}
+
+{{/* "true" where a plugin is declared that this version runs only when experiments are allowed. */}}
+{{- define "llmd-scheduler.experimental" -}}
+{{- if .dialect.experimentalFlag -}}
+{{- $found := false -}}{{- $alpha := .dialect.alpha -}}
+{{- range (include "llmd-scheduler.config" .ctx | fromYaml).plugins -}}
+{{- if has .type $alpha -}}{{- $found = true -}}{{- end -}}
+{{- end -}}
+{{- if $found -}}true{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "llmd-scheduler.pod" -}}
@@ -64,7 +78,9 @@ image: {{ include "llmd.image" (dict "ctx" . "image" .Values.image "path" "image
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 args:
   {{- include "llmd-scheduler.flags" . | fromJsonArray | toYaml | nindent 2 }}
-{{- with include "llmd.env" (dict "ctx" . "env" .Values.env "path" "epp") | fromJsonArray }}
+{{- $env := include "llmd-scheduler.predictor.env" . | fromJson }}
+{{- range $name, $value := (.Values.env | default dict) }}{{- $_ := set $env $name $value }}{{- end }}
+{{- with include "llmd.env" (dict "ctx" . "env" $env "path" "epp") | fromJsonArray }}
 env:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -194,7 +210,13 @@ spec:
     {{- if $standalone }}
     - {{- include "llmd.parse" (dict "text" (include "llmd-scheduler.proxyContainer" .) "what" "container proxy") | fromJson | toYaml | nindent 6 }}
     {{- end }}
+    {{- range include "llmd-scheduler.predictor.containers" . | fromJsonArray }}
+    - {{- toYaml . | nindent 6 }}
+    {{- end }}
   volumes:
+    {{- range include "llmd-scheduler.predictor.volumes" . | fromJsonArray }}
+    - {{- toYaml . | nindent 6 }}
+    {{- end }}
     - name: config
       configMap:
         name: {{ include "llmd.eppName" . }}
