@@ -82,6 +82,7 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
 {{- end -}}
 {{- end -}}
 {{- range $name, $value := include "modelserver.kvEnvironment" . | fromJson -}}{{- $_ := set $env $name $value -}}{{- end -}}
+{{- with and .role.serves $values.engine.dataParallel.readyTimeoutEnv -}}{{- $_ := set $env . (int64 $values.sizing.startupSeconds) -}}{{- end -}}
 {{- range $name, $value := (.role.spec.env | default dict) -}}{{- $_ := set $env $name $value -}}{{- end -}}
 {{- /* A null of the role's env is gone by now (it was pruned with the role), so look at the values themselves. */ -}}
 {{- range $layer := list $values.roleDefaults (get $values.roles .role.role | default dict) -}}
