@@ -58,6 +58,8 @@ def upgrade(change: Change, *, values: Path, major: int, dry_run: bool = False) 
         command += ["--description", change.description]
     if change.create_namespace:
         command.append("--create-namespace")
+    if change.skip_crds:
+        command.append("--skip-crds")
     if change.take_ownership:
         command.append("--take-ownership")
     if change.force_conflicts and major >= 4:  # helm 3 merges on the client and takes every field anyway

@@ -57,6 +57,7 @@ class Change:
     create_namespace: bool = False
     take_ownership: bool = False  # adopt objects that no release owns
     force_conflicts: bool = False  # take fields over from other field managers
+    skip_crds: bool = False  # leave out what stands in the chart's folder `crds`
     timeout_s: float = 300.0
 
 

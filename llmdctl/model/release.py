@@ -18,6 +18,7 @@ class PrerequisiteChart:
     reference: str | None = None  # `oci://…`; else the chart is in `repository`
     repository: str | None = None  # `https://…`
     values: Mapping[str, Any] = field(default_factory=dict)
+    skip_crds: bool = False  # not those of the chart's folder `crds`: the pinned ones are applied instead
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

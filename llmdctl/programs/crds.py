@@ -51,11 +51,10 @@ CRD_MODULES: dict[str, CrdModule] = {
             pattern="example/prometheus-operator-crd/*.yaml",
         ),
         CrdModule(name="kwok", module="sigs.k8s.io/kwok", pattern="kustomize/crd/bases/*.yaml"),
-        # Only the policies that say something about time limits and rates; the other six would be half a megabyte more.
         CrdModule(
             name="envoy-gateway",
             module="github.com/envoyproxy/gateway",
-            pattern="charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_*trafficpolicies.yaml",
+            pattern="charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_*.yaml",
         ),
         CrdModule(name="istio", module="istio.io/api", pattern="kubernetes/customresourcedefinitions.gen.yaml"),
     )

@@ -100,6 +100,7 @@ def _prerequisite(name: str, content: Mapping[str, Any]) -> Prerequisite:
                 reference=chart.get("reference"),
                 repository=chart.get("repository"),
                 values=chart.get("values") or {},
+                skip_crds=chart.get("skip_crds") or False,
             )
             for chart in content.get("charts") or ()
         ),

@@ -147,7 +147,8 @@ class Furnisher:
             )
         for needed in by_chart:
             self._refuse_foreign_apis(needed)
-        covered = {crd for needed in by_chart for crd in needed.crds}
+        bring = [needed for needed in by_chart if not any(chart.skip_crds for chart in needed.charts)]
+        covered = {crd for needed in bring for crd in needed.crds}
         self._apply_crds([crd for _, crd in lacking.crds if crd not in covered], lacking.kinds, covered)
         for needed in by_chart:
             for chart in needed.charts:
@@ -202,6 +203,7 @@ class Furnisher:
                 values=chart.values,
                 description=f"prerequisite {needed.name} {needed.version}, installed by llmdctl",
                 create_namespace=True,
+                skip_crds=chart.skip_crds,
                 timeout_s=self.timeout_s,
             )
         )

@@ -66,6 +66,14 @@ def test_its_crds_are_left_to_its_charts(furnished: World):
     assert ("apply", "CustomResourceDefinition/scalers.keda.test") not in furnished.cluster.calls
 
 
+def test_crds_that_a_chart_skips_are_applied_from_the_pinned_ones(furnished: World):
+    pinned = crd("scalers", "keda.test", "Scaler", "v1")
+    alone = replace(KEDA, charts=(replace(KEDA.charts[1], skip_crds=True),))
+    furnished.install(needing(alone), with_prerequisites=True, crds=lambda: [pinned])
+    assert ("apply", "CustomResourceDefinition/scalers.keda.test") in furnished.cluster.calls
+    assert [change.skip_crds for change in furnished.helm.changes] == [True, False]
+
+
 def test_on_simulated_nodes_no_controller_is_installed(furnished: World):
     annotations = {"kwok.x-k8s.io/node": "fake"}
     furnished.cluster.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "annotations": annotations}})
