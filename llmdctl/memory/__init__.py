@@ -1,6 +1,14 @@
 """What a model weighs and what a GPU holds: pure arithmetic on config.json facts, every formula with its source."""
 
-from llmdctl.memory.budget import KvBudget, kv_budget, torch_peak_bytes, usable_bytes
+from llmdctl.memory.alignment import cut_blocks, undivided_heads
+from llmdctl.memory.budget import (
+    KvBudget,
+    kv_budget,
+    max_concurrency,
+    torch_peak_bytes,
+    usable_bytes,
+    weight_bytes_per_gpu,
+)
 from llmdctl.memory.facts import ModelFacts
 from llmdctl.memory.fit import DoesNotFit, TensorFit, smallest_tensor_parallelism
 from llmdctl.memory.kv import kv_bytes_per_sequence, kv_bytes_per_token, state_bytes_per_sequence
@@ -11,15 +19,19 @@ __all__ = [
     "KvBudget",
     "ModelFacts",
     "TensorFit",
+    "cut_blocks",
     "extra_layer_bytes",
     "kv_budget",
     "kv_bytes_per_sequence",
     "kv_bytes_per_token",
     "loaded_weight_bytes",
+    "max_concurrency",
     "parameters",
     "smallest_tensor_parallelism",
     "state_bytes_per_sequence",
     "torch_peak_bytes",
+    "undivided_heads",
     "usable_bytes",
     "weight_bytes",
+    "weight_bytes_per_gpu",
 ]

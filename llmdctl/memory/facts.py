@@ -83,12 +83,14 @@ class ModelFacts:
     kv_dtype_bytes: int
     extra_layers: int  # for multi-token prediction: stored, but loaded only for speculative decoding
     other_parameters: int  # outside the language model: a vision tower and its projector
+    whole_experts: bool  # served with expert parallelism, so that tensor parallelism does not split experts
     stored_bytes: int  # exact total of the safetensors index; 0 = not known
-    max_model_len: int  # tokens
+    max_model_len: int  # tokens: the longest context that is planned for
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> ModelFacts:
-        """From a model facet's `id`, `config`, and optionally `weight_bytes`, `max_model_len`, `kv_cache_dtype`.
+        """From a model facet's `id` and `config`, and optionally `weight_bytes`, `served_model_len`, `max_model_len`,
+        `kv_cache_dtype`, `expert_parallel`.
 
         Raises KeyError when the config lacks a number that every model has.
         """
@@ -96,8 +98,9 @@ class ModelFacts:
             facts["config"],
             name=str(facts.get("id") or ""),
             stored_bytes=int(facts.get("weight_bytes") or 0),
-            max_model_len=int(facts.get("max_model_len") or 0),
+            max_model_len=int(facts.get("served_model_len") or facts.get("max_model_len") or 0),
             kv_dtype=str(facts.get("kv_cache_dtype") or "auto"),
+            whole_experts=bool(facts.get("expert_parallel")),
         )
 
     @classmethod
@@ -109,6 +112,7 @@ class ModelFacts:
         stored_bytes: int = 0,
         max_model_len: int = 0,
         kv_dtype: str = "auto",
+        whole_experts: bool = False,
     ) -> ModelFacts:
         """From a config.json as on the Hugging Face hub, or the part of it that a facet keeps.
 
@@ -132,6 +136,7 @@ class ModelFacts:
             kv_dtype_bytes=dtype_bytes if kv_dtype == "auto" else _DTYPE_BYTES.get(kv_dtype, dtype_bytes),
             extra_layers=_first(text, "num_nextn_predict_layers", "mtp_num_hidden_layers"),
             other_parameters=_other_parameters(config),
+            whole_experts=whole_experts,
             stored_bytes=stored_bytes,
             max_model_len=max_model_len or int(text.get("max_position_embeddings") or 0),
             **_shape(text),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from llmdctl.memory.alignment import cut_blocks, undivided_heads
 from llmdctl.memory.budget import GIB, kv_budget, usable_bytes
 from llmdctl.memory.facts import ModelFacts
 from llmdctl.memory.kv import kv_bytes_per_sequence
@@ -34,25 +35,31 @@ def smallest_tensor_parallelism(
     count_per_node: int,
     utilisation: float = DEFAULT_UTILISATION,
     sequence_tokens: int = 0,
+    engine: str = "vllm",
 ) -> TensorFit | DoesNotFit:
-    """The smallest power of two that divides the attention heads, is no more than the GPUs of a node, and satisfies
+    """The smallest power of two that divides the attention heads, cuts no quantization block, is no more than the GPUs
+    of a node, and satisfies
 
-        weights / tensor + torch peak + other + KV of one sequence <= utilisation x usable
+        KV of one sequence <= KV cache
 
-    on each GPU. `sequence_tokens` 0 asks for a sequence of the model's whole context.
+    on each GPU; `kv_budget` says how the engine leaves room for the KV cache. `sequence_tokens` 0 asks for a sequence
+    of the longest context that is planned for.
     """
     usable = usable_bytes(memory_mib)
     tokens = sequence_tokens or model.max_model_len
-    missing = 0
+    reason = ""
     tensor = 1
-    while tensor <= max(1, count_per_node) and model.heads % tensor == 0:
-        budget = kv_budget(model, usable=usable, tensor=tensor, utilisation=utilisation)
+    while tensor <= max(1, count_per_node) and not undivided_heads(model, tensor=tensor):
+        budget = kv_budget(model, usable=usable, tensor=tensor, utilisation=utilisation, engine=engine)
         sequence = kv_bytes_per_sequence(model, tokens, tensor=tensor)
-        if budget.kv >= sequence:
+        cut = cut_blocks(model, tensor=tensor, whole_experts=model.whole_experts)
+        if budget.kv >= sequence and not cut:
             return TensorFit(tensor=tensor, kv_tokens=budget.kv // max(1, sequence) * tokens)
-        missing = sequence - budget.kv
+        reason = cut or ""
+        if budget.kv < sequence:
+            reason = (
+                f"{model.id or 'the model'} with a context of {tokens} tokens does not fit on {tensor} GPUs of"
+                f" {memory_mib / 1024:.0f} GiB: {(sequence - budget.kv) / GIB:.1f} GiB are missing on each."
+            )
         tensor *= 2
-    return DoesNotFit(
-        reason=f"{model.id or 'the model'} with a context of {tokens} tokens does not fit on {tensor // 2} GPUs of"
-        f" {memory_mib / 1024:.0f} GiB: {missing / GIB:.1f} GiB are missing on each."
-    )
+    return DoesNotFit(reason=reason)

@@ -38,6 +38,7 @@ def tensor_fit(facts: Mapping[str, Mapping[str, Any]]) -> int | str:
         memory_mib=memory_mib,
         count_per_node=accelerator.get("count_per_node") or 1,
         utilisation=facts["engine"].get("memory_utilization") or DEFAULT_UTILISATION,
+        engine=_engine(facts),
     )
     return fit.reason if isinstance(fit, DoesNotFit) else fit.tensor
 
@@ -55,7 +56,7 @@ def too_tight(
         tokens = role.max_model_len or model.max_model_len
         # A pipeline splits the layers, so weights and KV cache shrink alike; each stage profiles on its own.
         split = role.tensor * role.pipeline
-        budget = kv_budget(model, usable=usable, tensor=split, utilisation=share, data=role.data)
+        budget = kv_budget(model, usable=usable, tensor=split, utilisation=share, data=role.data, engine=_engine(facts))
         needed = kv_bytes_per_sequence(model, tokens, tensor=role.tensor) // role.pipeline
         if budget.kv < needed:
             yield (
@@ -63,6 +64,10 @@ def too_tight(
                 f" and one sequence of {tokens} tokens takes {needed / _GIB:.1f} GiB. Raise tensor parallelism or lower"
                 " maxModelLen, or the engine may not start."
             )
+
+
+def _engine(facts: Mapping[str, Mapping[str, Any]]) -> str:
+    return str(facts["engine"].get("dialect") or "vllm")
 
 
 def _share(role: str, facts: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any]) -> float:

@@ -14,16 +14,21 @@ from llmdctl.memory import (
     DoesNotFit,
     ModelFacts,
     TensorFit,
+    cut_blocks,
+    extra_layer_bytes,
     kv_budget,
     kv_bytes_per_sequence,
     kv_bytes_per_token,
     loaded_weight_bytes,
+    max_concurrency,
     parameters,
     smallest_tensor_parallelism,
     state_bytes_per_sequence,
     torch_peak_bytes,
+    undivided_heads,
     usable_bytes,
     weight_bytes,
+    weight_bytes_per_gpu,
 )
 from llmdctl.recipe import Catalog
 
@@ -113,6 +118,25 @@ MODELS = {
     "meta-llama/Llama-3.1-8B": ("meta-llama/Meta-Llama-3.1-8B", ""),
     "Qwen/Qwen3-32B": ("Qwen/Qwen3-32B", ""),
 }
+FACETS = {
+    "openai/gpt-oss-20b": "gpt-oss-20b",
+    "Qwen/Qwen3-0.6B": "qwen3-0.6b",
+    "mistralai/Mistral-Small": "mistral-small",
+}
+
+
+def facet(name: str) -> ModelFacts:
+    return ModelFacts.from_facts(Catalog.load([assets.paths()]).facet("model", name).facts)
+
+
+@pytest.mark.parametrize("row", [row for row in MEASURED if row["model"] in FACETS], ids=lambda row: row["model"])
+def test_the_ledger_of_shipped_models(row: dict[str, str]) -> None:
+    """As below, for models whose numbers come from their facets. Mistral's number of sequences is not published."""
+    model, total = facet(FACETS[row["model"]]), float(row["gpu_total_gib"])
+    budget = kv_budget(model, usable=round(total * GIB), tensor=1, utilisation=float(row["util_that_fits"]))
+    assert budget.weights / GIB == pytest.approx(float(row["weights_gib"]), rel=0.02)
+    if row["model"] not in OUTLIERS:
+        assert budget.kv / GIB == pytest.approx(float(row["kv_gib"]), rel=0.02)
 
 
 @pytest.mark.parametrize("row", [row for row in MEASURED if row["model"] in MODELS], ids=lambda row: row["model"])
@@ -286,3 +310,145 @@ def test_experts_are_split_over_copies_of_the_attention(model: str, data: int, g
     shipped = ModelFacts.from_facts(Catalog.load([assets.paths()]).facet("model", model).facts)
     ledger = kv_budget(shipped, usable=usable_bytes(H200), tensor=1, utilisation=0.92, data=data)
     assert ledger.weights / GIB == pytest.approx(gib, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [  # all stored parameters, those for multi-token prediction included, as the hub counts them
+        ("gemma-3-27b", 27_432_406_640),
+        ("glm-5", 753_864_139_008),
+        ("kimi-k2", 1_026_408_232_448),
+        ("llama-4-scout", 108_641_793_536),
+        ("mistral-small", 24_011_361_280),
+        ("qwen3-0.6b", 596_049_920),
+    ],
+)
+def test_parameters_of_shipped_models_as_published(name: str, published: int) -> None:
+    stated = Catalog.load([assets.paths()]).facet("model", name).facts
+    plain = {key: value for key, value in stated["config"].items() if key != "quantization"}
+    model = ModelFacts.from_facts({**stated, "config": plain, "weight_bytes": 0})
+    assert parameters(model) + extra_layer_bytes(model) / 2 == pytest.approx(published, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["deepseek-r1", "deepseek-v3.1", "glm-5"])
+def test_a_download_holds_the_layer_for_multi_token_prediction(name: str) -> None:
+    stated = Catalog.load([assets.paths()]).facet("model", name).facts
+    model = ModelFacts.from_facts(stated)
+    assert model.stored_bytes + extra_layer_bytes(model) == pytest.approx(stated["download_bytes"], rel=1e-4)
+
+
+QWEN35 = {  # Qwen3.5-397B-A17B
+    "architectures": ["Qwen3_5MoeForConditionalGeneration"], "hidden_size": 4096, "num_hidden_layers": 60,
+    "layer_types": {"linear_attention": 45, "full_attention": 15}, "num_attention_heads": 32, "num_key_value_heads": 2,
+    "head_dim": 256, "vocab_size": 248320, "num_experts": 512, "num_experts_per_tok": 10,
+    "moe_intermediate_size": 1024, "shared_expert_intermediate_size": 1024, "linear_num_key_heads": 16,
+    "linear_num_value_heads": 64, "linear_key_head_dim": 128, "linear_value_head_dim": 128,
+    "linear_conv_kernel_dim": 4, "mtp_num_hidden_layers": 1, "torch_dtype": "bfloat16",
+}  # fmt: skip
+
+
+def test_gated_delta_nets_are_counted_as_published() -> None:
+    """792,692,717,952 bytes of text weights, 90 tensors with four bytes each; 6,595,568,128 parameters beside them."""
+    model = ModelFacts.from_config(QWEN35)
+    assert weight_bytes(model) == pytest.approx(792_692_717_952, abs=20_000)
+    assert extra_layer_bytes(model) / 2 == pytest.approx(6_595_568_128, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "kv_dtype", "token"),
+    [
+        ("deepseek-r1", "auto", 61 * 576 * 2),
+        ("deepseek-r1", "fp8", 61 * 576),
+        ("deepseek-v3.2", "auto", 61 * (576 * 2 + 132)),
+        ("deepseek-v3.2", "fp8", 61 * (656 + 132)),
+    ],
+)
+def test_latent_cache(name: str, kv_dtype: str, token: int) -> None:
+    stated = Catalog.load([assets.paths()]).facet("model", name).facts
+    model = ModelFacts.from_facts({**stated, "kv_cache_dtype": kv_dtype})
+    assert [kv_bytes_per_token(model, tensor=tensor) for tensor in (1, 8)] == [token, token]
+
+
+def test_a_vision_tower_is_reckoned_from_its_configuration() -> None:
+    """Within a percent of the model: 423 million parameters of Gemma 3, 411 million by the blocks alone."""
+    text = {"hidden_size": 5376, "num_hidden_layers": 2, "num_attention_heads": 32, "vocab_size": 10}
+    vision = {"hidden_size": 1152, "num_hidden_layers": 27, "intermediate_size": 4304}
+    model = ModelFacts.from_config({"text_config": text, "vision_config": vision})
+    assert model.other_parameters == pytest.approx(423_060_336, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "whole", "said"),
+    [
+        ("qwen3-235b-a22b-fp8", 4, False, None),
+        ("qwen3-235b-a22b-fp8", 8, False, "tensor parallelism 8 cuts an expert of Qwen/Qwen3-235B-A22B-FP8, 1536 wide"),
+        ("qwen3-coder-480b-fp8", 8, False, "expert parallelism keeps experts whole"),
+        ("qwen3-coder-480b-fp8", 8, True, None),
+        ("deepseek-r1", 16, False, None),
+        ("deepseek-r1", 32, True, "cuts the shared expert"),
+        ("qwen3-32b", 64, False, None),  # not quantized
+    ],
+)
+def test_quantization_blocks(name: str, tensor: int, *, whole: bool, said: str | None) -> None:
+    found = cut_blocks(facet(name), tensor=tensor, whole_experts=whole)
+    assert (found is None) == (said is None)
+    assert said is None or said in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "said"),
+    [
+        ("qwen3-32b", 8, None),
+        ("qwen3-235b-a22b", 8, None),  # four KV heads are copied
+        ("qwen3-32b", 6, "does not divide the 64 attention heads"),
+        ("llama-4-scout", 5, "is neither a divisor nor a multiple of the 8 KV heads"),
+        ("deepseek-r1", 16, None),
+    ],
+)
+def test_heads(name: str, tensor: int, said: str | None) -> None:
+    found = undivided_heads(facet(name), tensor=tensor)
+    assert (found is None) == (said is None)
+    assert said is None or said in (found or "")
+
+
+def test_no_tensor_parallelism_that_cuts_blocks_is_chosen() -> None:
+    """Four H200 hold the FP8 weights of the 480B coder but not a long context beside them; eight cut its experts."""
+    model = facet("qwen3-coder-480b-fp8")
+    fit = smallest_tensor_parallelism(model, memory_mib=H200, count_per_node=8)
+    assert isinstance(fit, TensorFit)
+    assert fit.tensor == 8
+    stated = Catalog.load([assets.paths()]).facet("model", "qwen3-coder-480b-fp8").facts
+    split = ModelFacts.from_facts({**stated, "expert_parallel": False})
+    refused = smallest_tensor_parallelism(split, memory_mib=H200, count_per_node=8)
+    assert isinstance(refused, DoesNotFit)
+    assert refused.reason.startswith("tensor parallelism 8 cuts an expert")
+
+
+def test_a_share_means_something_else_in_each_engine() -> None:
+    model, usable = facet("qwen3-32b"), usable_bytes(H200)
+    vllm, sglang, trtllm = (
+        kv_budget(model, usable=usable, tensor=2, utilisation=0.9, engine=engine)
+        for engine in ("vllm", "sglang", "trtllm")
+    )
+    assert sglang.kv - vllm.kv == vllm.torch_peak
+    assert sglang.torch_peak == 0
+    free = usable - trtllm.weights - trtllm.torch_peak - trtllm.other
+    assert trtllm.kv == round(0.9 * free)
+    assert vllm.spare == usable - round(0.9 * usable) - GIB
+
+
+def test_experts_are_shared_by_all_ranks() -> None:
+    model = facet("deepseek-r1")
+    alone, wide = (weight_bytes_per_gpu(model, tensor=1, data=data) for data in (1, 16))
+    assert alone == loaded_weight_bytes(model)
+    assert wide / GIB == pytest.approx(55.8, rel=0.01)  # DEP16 on H200
+
+
+def test_concurrency() -> None:
+    model = facet("llama-3.1-8b")
+    budget = kv_budget(model, usable=round(79.18 * GIB), tensor=1, utilisation=0.9)
+    assert max_concurrency(model, budget, tokens=131072) == 3  # 421 k tokens
+    assert max_concurrency(model, budget, tokens=1024) == 411
+    assert max_concurrency(model, budget, tokens=1024, sequences=256) == 256
+    full = kv_budget(model, usable=GIB, tensor=1, utilisation=0.9)
+    assert max_concurrency(model, full, tokens=1) == 0
