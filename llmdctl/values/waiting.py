@@ -11,10 +11,10 @@ from llmdctl.values.sizing import startup_s
 def computed_wait(recipe: Recipe) -> dict[str, Any]:
     """`scheduler.flowControl` of a recipe with flow control and an autoscaled role; empty for others.
 
-    A request that is given up before the replica that it made necessary has loaded its model makes the scheduler ask for
-    replicas that then find nobody waiting. So the least wait is the budget for loading, `startup_s` of what is downloaded;
-    the chart refuses a shorter one. Where the recipe limits the wait at all (any flow control but `none`), that is the
-    limit. What the user states is left out.
+    A request that is given up before the replica that it made necessary has loaded its model makes the scheduler ask
+    for replicas that then find nobody waiting. So the least wait is the budget for loading, `startup_s` of what is
+    downloaded; the chart refuses a shorter one. Where the recipe limits the wait at all (any flow control but `none`),
+    that is the limit. What the user states is left out.
     """
     facts = recipe.values.get("global", {}).get("llmd", {})
     model = recipe.facts["model"]
