@@ -136,6 +136,16 @@ _PROGRAMS = (
         version_args=("--version",),
         stamps=(("sigs.k8s.io/lws/pkg/version.GitVersion", "v0.9.0"),),
     ),
+    Pinned(
+        name="epp07",
+        family="epp07",
+        module="github.com/llm-d/llm-d-inference-scheduler",
+        package="github.com/llm-d/llm-d-inference-scheduler/cmd/epp",
+        version="0.7.1",
+        on_path=None,  # shipped as an image only, and other versions have the same file name
+        accepts=">=0.7 <0.8",
+        version_args=(),
+    ),
 )
 
 CATALOG: dict[str, Pinned] = {program.name: program for program in _PROGRAMS}
