@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from llmdctl.errors import Problem, RecipeError
+from llmdctl.merge import merge
 from llmdctl.model.recipe import Evidence, Layer, Recipe, RoleSpec, locate
 from llmdctl.model.selection import Overrides, Selection
 from llmdctl.recipe.capacity import tensor_fit, too_tight
@@ -17,6 +18,7 @@ from llmdctl.recipe.expressions import ExpressionError
 from llmdctl.recipe.facet import Block
 from llmdctl.recipe.layering import applicable, lay, ordered
 from llmdctl.recipe.needs import unmet
+from llmdctl.recipe.pins import pinned
 from llmdctl.recipe.predicates import ALWAYS
 from llmdctl.recipe.roles import role_problems, roles_from, strangers
 from llmdctl.recipe.selecting import Cell, refuse, select
@@ -42,6 +44,9 @@ def compose(catalog: Catalog, selection: Selection, overrides: Overrides = NO_OV
     problems: list[Problem] = []
     evaluation = Evaluation(overlaid.values, _names(cell, catalog.versions))
     values = evaluation.result()
+    below = pinned(catalog.versions, values)
+    if below:
+        values, layers = merge(below.values, values), (below, *layers)
     problems += evaluation.problems
     _raise(problems, cell, "its expressions")
     facts = {axis: facet.facts for axis, facet in cell.facets.items()}
@@ -64,6 +69,7 @@ def compose(catalog: Catalog, selection: Selection, overrides: Overrides = NO_OV
         prerequisites=catalog.versions.prerequisites(_prerequisites(cell, values, roles)),
         warnings=tuple(_warnings(cell, blocks, forced, values, roles)),
         forced=bool(forced),
+        node=cell.facets["accelerator"].node,
         overridden=overlaid.keys,
     )
 

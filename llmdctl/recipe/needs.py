@@ -13,14 +13,14 @@ Locate = Callable[[tuple[str, ...]], tuple[str | None, int | None]]
 
 _EPP: Final = ("global", "llmd", "eppVersion")
 _FLOW_CONTROL: Final = ("global", "llmd", "flowControl")
-_DEFAULT_EPP: Final = "0.9"  # of the umbrella chart (a test compares the two)
+DEFAULT_EPP: Final = "0.9"  # of the umbrella chart (a test compares the two)
 
 
 def unmet(facts: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any], locate: Locate) -> Iterator[Problem]:
     """Needs of the chosen facets that the composed values do not meet: an endpoint picker too old, flow control off."""
     for axis, found in facts.items():
         needs = found.get("needs") or {}
-        version = str(_at(values, _EPP, _DEFAULT_EPP))
+        version = str(_at(values, _EPP, DEFAULT_EPP))
         least = str(needs.get("epp") or "").removeprefix(">=")
         if least and _ordered(version) < _ordered(least):
             message = f"the {axis} needs the endpoint picker {least} or later, not {version}."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmdctl.errors import Problem, RecipeError
+from llmdctl.merge import merge
 from llmdctl.model.document import Document, json_path
 from llmdctl.model.release import Prerequisite, PrerequisiteChart
 from llmdctl.recipe.names import choices, nearest
@@ -52,7 +53,8 @@ class Versions:
 def versions_from(documents: Iterable[Document]) -> Versions:
     """The sets of all files together; the last file that names a default wins.
 
-    Raises RecipeError when two files hold a set of one name.
+    A set that `extends` another, which stands before it, is laid over that one. Raises RecipeError when two files hold
+    a set of one name, or a name is unknown.
     """
     default = ""
     sets: dict[str, Mapping[str, Any]] = {}
@@ -68,21 +70,28 @@ def versions_from(documents: Iterable[Document]) -> Versions:
                     Problem(file=document.file, line=document.line(path), path=json_path(path), message=message)
                 )
                 continue
-            sets[name] = content
+            base = content.get("extends")
+            if base is not None and base not in sets:
+                problems.append(_unknown(document, (*path, "extends"), base, sets))
+                continue
+            own = {key: value for key, value in content.items() if key != "extends"}
+            sets[name] = merge(sets[base], own) if base else own
             places[name] = f"{document.file}:{document.line(path)}"
         if default and default not in sets:
-            problems.append(
-                Problem(
-                    file=document.file,
-                    line=document.line(("default",)),
-                    path="default",
-                    message=f"no set is called '{default}'.",
-                    suggestion=nearest(default, sets),
-                )
-            )
+            problems.append(_unknown(document, ("default",), default, sets))
     if problems:
         raise RecipeError("The sets of versions do not fit together.", problems=tuple(problems))
     return Versions(default=default, sets=sets, places=places)
+
+
+def _unknown(document: Document, path: tuple[str, ...], name: str, sets: Iterable[str]) -> Problem:
+    return Problem(
+        file=document.file,
+        line=document.line(path),
+        path=json_path(path),
+        message=f"no set is called '{name}'.",
+        suggestion=nearest(name, sets),
+    )
 
 
 def _prerequisite(name: str, content: Mapping[str, Any]) -> Prerequisite:

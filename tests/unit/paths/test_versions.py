@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from llmdctl import assets
+from llmdctl.errors import RecipeError
+from llmdctl.model.selection import Overrides, Selection
+from llmdctl.recipe import Catalog, compose
 from tests.unit.paths import data
 
 IMAGES = [
-    (f"{name}-{variant}", image)
-    for name, variants in data.versions()["images"].items()
+    (f"{version}-{name}-{variant}", image)
+    for version, content in data.read(assets.paths() / "versions.yaml")["sets"].items()
+    for name, variants in content["images"].items()
     for variant, image in variants.items()
 ]
 PREREQUISITES = data.versions()["prerequisites"]
@@ -63,6 +68,9 @@ CHART_IMAGES = [
     ("modelserver", ("routingSidecar", "image"), ("sidecar", "default")),
     ("scheduler", ("image",), ("epp", "default")),
     ("scheduler", ("proxy", "image"), ("envoy", "default")),
+    ("scheduler", ("render", "image"), ("render", "default")),
+    ("scheduler", ("predictedLatency", "training", "image"), ("latency-training", "default")),
+    ("scheduler", ("predictedLatency", "prediction", "image"), ("latency-prediction", "default")),
 ]
 
 
@@ -79,3 +87,42 @@ def test_charts_default_to_the_images_of_the_set(chart: str, key: tuple[str, ...
 
 def test_every_gateway_has_its_inference_pool_api() -> None:
     assert set(data.versions()["inference_pool_apis"]) == set(data.facets("gateway"))
+
+
+def test_a_set_stands_on_another_and_brings_the_images_of_its_endpoint_picker(tmp_path: Path) -> None:
+    (tmp_path / "versions.yaml").write_text('{kind: versions, default: "2026.09", sets: {}}')
+    catalog = Catalog.load([assets.paths(), tmp_path])
+    assert catalog.versions.chosen["images"]["vllm"]["intel-gaudi"]["tag"] == "v0.7.0"  # of the set below
+    values = compose(catalog, Selection(path="optimized-baseline", autoscaler="none")).values
+    assert values["global"]["llmd"]["eppVersion"] == "0.10"
+    assert values["modelserver"]["roleDefaults"]["image"]["tag"] == "v0.27.1"
+    assert values["modelserver"]["routingSidecar"]["image"]["tag"] == "v0.10.0"
+    scheduler = values["scheduler"]
+    assert [scheduler["image"]["tag"], scheduler["render"]["image"]["tag"]] == ["v0.10.0", "v0.27.1"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "picker", "sidecar"),
+    [
+        ("0.7", "llm-d/llm-d-inference-scheduler:v0.7.1", "llm-d/llm-d-routing-sidecar:v0.7.1"),
+        ("0.9", None, None),  # the charts' own
+        ("0.10", "llm-d/llm-d-router-endpoint-picker:v0.10.0", "llm-d/llm-d-router-disagg-sidecar:v0.10.0"),
+    ],
+)
+def test_images_follow_the_version_of_the_endpoint_picker(stated: str, picker: str | None, sidecar: str | None) -> None:
+    overrides = Overrides(sets=(f"global.llmd.eppVersion={stated}",))
+    recipe = compose(Catalog.load([assets.paths()]), Selection(path="optimized-baseline"), overrides)
+    for chart, key, wanted in (("scheduler", "image", picker), ("modelserver", "routingSidecar", sidecar)):
+        found = recipe.values.get(chart, {}).get(key) or {}
+        image = found.get("image", {}) if key == "routingSidecar" else found
+        assert (f"{image['repository']}:{image['tag']}" if image else None) == wanted
+    assert recipe.values["global"]["llmd"]["eppVersion"] == stated
+
+
+def test_a_set_that_stands_on_nothing_is_a_mistake_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "versions.yaml").write_text(
+        'kind: versions\nsets:\n  mine:\n    title: Mine\n    sources: []\n    extends: "2026.6"\n'
+    )
+    with pytest.raises(RecipeError) as wrong:
+        Catalog.load([assets.paths(), tmp_path])
+    assert [(one.line, one.suggestion) for one in wrong.value.problems] == [(6, "2026.06")]
