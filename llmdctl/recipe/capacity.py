@@ -27,7 +27,8 @@ _SHARES: Final = ("gpu-memory-utilization", "mem-fraction-static")
 def tensor_fit(facts: Mapping[str, Mapping[str, Any]]) -> int | str:
     """The smallest tensor parallelism that holds the model and one sequence of its whole context; a sentence if none.
 
-    1 on an accelerator whose memory is not known, such as a CPU.
+    At least the devices that one unit of the resource brings; 1 on an accelerator whose memory is not known, such as a
+    CPU.
     """
     accelerator = facts["accelerator"]
     memory_mib = accelerator.get("memory_mib") or 0
@@ -39,6 +40,7 @@ def tensor_fit(facts: Mapping[str, Mapping[str, Any]]) -> int | str:
         count_per_node=accelerator.get("count_per_node") or 1,
         utilisation=facts["engine"].get("memory_utilization") or DEFAULT_UTILISATION,
         engine=_engine(facts),
+        least=accelerator.get("devices_per_unit") or 1,
     )
     return fit.reason if isinstance(fit, DoesNotFit) else fit.tensor
 

@@ -276,16 +276,25 @@ def test_what_does_not_fit_says_by_how_much() -> None:
     fit = smallest_tensor_parallelism(model, memory_mib=H100, count_per_node=8)
     assert isinstance(fit, DoesNotFit)
     assert fit.reason == (
-        "deepseek-ai/DeepSeek-R1 with a context of 4096 tokens does not fit on 8 GPUs of 80 GiB: 12.7 GiB are missing"
-        " on each."
+        "deepseek-ai/DeepSeek-R1 with a context of 4096 tokens does not fit on 8 accelerators of 80 GiB: 12.7 GiB"
+        " are missing on each."
     )
+
+
+def test_devices_that_come_together_are_taken_together() -> None:
+    fit = smallest_tensor_parallelism(facet("qwen3-0.6b"), memory_mib=24576, count_per_node=64, least=4)
+    assert isinstance(fit, TensorFit)
+    assert fit.tensor == 4
+    few = smallest_tensor_parallelism(facet("qwen3-0.6b"), memory_mib=24576, count_per_node=2, least=4)
+    assert isinstance(few, DoesNotFit)
+    assert few.reason == "4 accelerators come together, and a node has fewer."
 
 
 def test_heads_bound_tensor_parallelism() -> None:
     config = {**GOLDEN["configs"]["Qwen/Qwen3-32B"], "num_attention_heads": 6, "num_key_value_heads": 6}
     fit = smallest_tensor_parallelism(ModelFacts.from_config(config, max_model_len=1), memory_mib=L4, count_per_node=8)
     assert isinstance(fit, DoesNotFit)
-    assert "on 2 GPUs" in fit.reason  # 4 does not divide 6
+    assert "on 2 accelerators" in fit.reason  # 4 does not divide 6
 
 
 @pytest.mark.parametrize("name", [facet.name for facet in Catalog.load([assets.paths()]).facets("model")])
