@@ -19,8 +19,10 @@ autoscaling.signal   (dict "ctx" $ "role" "decode" "signal" "queue")
 {{- else if eq .signal "running" -}}
 {{- $metric := $names.picker.inFlight -}}
 {{- $service := include "llmd.eppName" .ctx -}}
+{{- /* By the pod, which every way of scraping names; a Service is named by some only. */ -}}
+{{- $pods := printf "%s-[a-z0-9]+(-[a-z0-9]{5})?" $service -}}
 {{- toJson (dict
-      "query" (printf "sum(%s{namespace=%q,service=%q}) or %s" $metric $namespace $service $zero)
+      "query" (printf "sum(%s{namespace=%q,pod=~%q}) or %s" $metric $namespace $pods $zero)
       "metricType" "AverageValue" "metricName" $metric "selector" (dict "service" $service) "perPod" false) -}}
 {{- else if eq .signal "saturation" -}}
 {{- $metric := $names.picker.saturation -}}
@@ -35,5 +37,24 @@ autoscaling.signal   (dict "ctx" $ "role" "decode" "signal" "queue")
 {{- toJson (dict
       "query" (printf "sum(avg by (pod) (%s{namespace=%q,pod=~%q})) or vector(0)" $metric $namespace (include "llmd.podPattern" (dict "ctx" .ctx "role" .role)))
       "metricType" "AverageValue" "metricName" $metric "selector" dict "perPod" true) -}}
+{{- else if eq .signal "prefill-tokens" -}}
+{{- $metric := $names.picker.inFlightTokens -}}
+{{- $rate := include "llmd.scalar" .spec.peakPrefillTokensPerSecond -}}
+{{- toJson (dict
+      "query" (printf "sum(%s{namespace=%q,producer_name=\"inflight-load-producer\",endpoint_name=~%q}) / %s or %s" $metric $namespace (include "llmd.podPattern" (dict "ctx" .ctx "role" .role)) $rate $zero)
+      "metricType" "AverageValue" "metricName" $metric "selector" dict "perPod" false) -}}
+{{- else if eq .signal "planned" -}}
+{{- toJson (dict "query" "" "metricType" "AverageValue" "metricName" "" "selector" dict "perPod" false "external" true) -}}
 {{- end -}}
+{{- end -}}
+
+{{/*
+autoscaling.startingQueries   (dict "ctx" $ "role" "decode")   JSON {pending, replicas}: the PromQL of replicas that are not ready
+yet and of all, out of kube-state-metrics.
+*/}}
+{{- define "autoscaling.startingQueries" -}}
+{{- $selector := printf "{namespace=%q,deployment=%q}" .ctx.Release.Namespace (include "llmd.componentName" (dict "ctx" .ctx "component" .role)) -}}
+{{- toJson (dict
+      "pending" (printf "max(kube_deployment_status_replicas_unavailable%s) or vector(0)" $selector)
+      "replicas" (printf "max(kube_deployment_status_replicas%s)" $selector)) -}}
 {{- end -}}

@@ -33,6 +33,12 @@ autoscaling.validate   .   Stops with every contradiction in the values at once,
 {{- if and $bearer (not $prometheus.tokenSecret.name) -}}
 {{- $problems = append $problems (dict "path" "prometheus.tokenSecret.name" "message" "name the Secret with the token (prometheus.authModes is bearer)") -}}
 {{- end -}}
+{{- if and $bearer $prometheus.podIdentity -}}
+{{- $problems = append $problems (dict "path" "prometheus.podIdentity" "message" "KEDA asks for a cloud's identity only without authModes; set one of them") -}}
+{{- end -}}
+{{- if and (eq (toString ($prometheus.podIdentity | default "")) "aws") (not $prometheus.awsRegion) -}}
+{{- $problems = append $problems (dict "path" "prometheus.awsRegion" "message" "name the region of the workspace; requests are signed for it") -}}
+{{- end -}}
 {{- if and (not $bearer) (or $prometheus.tokenSecret.name $prometheus.caSecret.name) -}}
 {{- $problems = append $problems (dict "path" "prometheus.authModes" "message" "set bearer: without it KEDA ignores the token and the certificate authority") -}}
 {{- end -}}
@@ -48,6 +54,14 @@ autoscaling.validate   .   Stops with every contradiction in the values at once,
 {{- $max := int .spec.maxReplicas -}}
 {{- if gt $min $max -}}
 {{- $problems = append $problems (dict "path" (printf "%s.minReplicas" $path) "message" (printf "%d is more than maxReplicas %d" $min $max)) -}}
+{{- end -}}
+{{- if .spec.pendingAware -}}
+{{- if eq .ctx.Values.kind "hpa" -}}
+{{- $problems = append $problems (dict "path" (printf "%s.pendingAware" $path) "message" "a HorizontalPodAutoscaler has no formula; use kind keda") -}}
+{{- end -}}
+{{- if ne (get (include "llmd.roles" .ctx | fromJson) .role).workload "Deployment" -}}
+{{- $problems = append $problems (dict "path" (printf "%s.pendingAware" $path) "message" "kube-state-metrics counts the replicas of Deployments only") -}}
+{{- end -}}
 {{- end -}}
 {{- if and (eq $min 0) (eq .ctx.Values.kind "hpa") -}}
 {{- $problems = append $problems (dict "path" (printf "%s.minReplicas" $path) "message" "a HorizontalPodAutoscaler does not go to zero; use kind keda") -}}
@@ -72,13 +86,28 @@ autoscaling.validate   .   Stops with every contradiction in the values at once,
 {{- end -}}
 {{- $signal := $trigger.signal | default "" -}}
 {{- if not (or $signal $trigger.query $trigger.metricName) -}}
-{{- $problems = append $problems (dict "path" $own "message" "name a signal (queue, running, saturation, kv-cache) or give a query") -}}
+{{- $problems = append $problems (dict "path" $own "message" "name a signal (queue, running, saturation, kv-cache, prefill-tokens, planned) or give a query") -}}
 {{- end -}}
 {{- if and (has $signal (list "queue" "saturation")) (not $llmd.flowControl) -}}
 {{- $problems = append $problems (dict "path" (printf "%s.signal" $own) "message" (printf "%s exists only with global.llmd.flowControl: true" $signal)) -}}
 {{- end -}}
 {{- if and (eq $signal "saturation") (eq (toString $llmd.eppVersion) "0.7") -}}
 {{- $problems = append $problems (dict "path" (printf "%s.signal" $own) "message" "saturation needs global.llmd.eppVersion 0.9; 0.7 does not report it") -}}
+{{- end -}}
+{{- if and (eq $signal "prefill-tokens") (has (toString $llmd.eppVersion) (list "0.7" "0.9")) -}}
+{{- $problems = append $problems (dict "path" (printf "%s.signal" $own) "message" (printf "prefill-tokens needs global.llmd.eppVersion 0.10; %s does not report the tokens in flight" $llmd.eppVersion)) -}}
+{{- end -}}
+{{- if and (eq $signal "prefill-tokens") (eq $.ctx.Values.kind "hpa") -}}
+{{- $problems = append $problems (dict "path" (printf "%s.signal" $own) "message" "prefill-tokens divides by a rate, which only a query can; use kind keda") -}}
+{{- end -}}
+{{- if and (eq $signal "planned") (eq $.ctx.Values.kind "hpa") -}}
+{{- $problems = append $problems (dict "path" (printf "%s.signal" $own) "message" "planned speaks KEDA's protocol; use kind keda") -}}
+{{- end -}}
+{{- if and (eq $signal "planned") (not $.ctx.Values.planner.address) -}}
+{{- $problems = append $problems (dict "path" "planner.address" "message" (printf "name the planner that %s asks" $own)) -}}
+{{- end -}}
+{{- if and $.spec.pendingAware (or (ne $trigger.metricType "AverageValue") $trigger.external) -}}
+{{- $problems = append $problems (dict "path" (printf "roles.%s.pendingAware" $.role) "message" (printf "needs triggers that count for each replica, and %s does not" $trigger.name)) -}}
 {{- end -}}
 {{- if and (eq $signal "kv-cache") (eq $llmd.engine "custom") -}}
 {{- $problems = append $problems (dict "path" (printf "%s.signal" $own) "message" "the metric of a custom engine is not known; give a query") -}}

@@ -11,6 +11,7 @@ https://docs.sglang.io/docs/references/production_metrics; for TensorRT-LLM the 
       "requests" "llm_d_epp_request_total"
       "errors" "llm_d_epp_request_error_total"
       "inFlight" "llm_d_epp_request_running"
+      "inFlightTokens" (has (toString .Values.global.llmd.eppVersion) (list "0.7" "0.9") | ternary "" "llm_d_epp_inflight_tokens")
       "duration" "llm_d_epp_request_duration_seconds"
       "queue" "llm_d_epp_flow_control_queue_size"
       "saturation" "llm_d_epp_flow_control_pool_saturation"
@@ -23,6 +24,7 @@ https://docs.sglang.io/docs/references/production_metrics; for TensorRT-LLM the 
       "requests" "inference_objective_request_total"
       "errors" "inference_objective_request_error_total"
       "inFlight" "inference_objective_running_requests"
+      "inFlightTokens" ""
       "duration" "inference_objective_request_duration_seconds"
       "queue" "inference_extension_flow_control_queue_size"
       "saturation" ""
