@@ -9,6 +9,9 @@ monitoring.validate   .   Stops with every contradiction in the values at once, 
 {{- if and .Values.scheduler.enabled (eq .Values.scheduler.token "secret") (not .Values.scheduler.tokenSecret.name) -}}
 {{- $problems = append $problems (dict "path" "scheduler.tokenSecret.name" "message" "name the Secret with the token (scheduler.token is secret)") -}}
 {{- end -}}
+{{- if and (eq .Values.flavor "gmp") .Values.scheduler.enabled (eq .Values.scheduler.token "prometheus") (not .Values.global.llmd.namespaceOnly) -}}
+{{- $problems = append $problems (dict "path" "scheduler.token" "message" "Google's collectors send no token of their own: set secret, or none with scheduler.metricsAuth false") -}}
+{{- end -}}
 {{- $known := list -}}
 {{- range include "monitoring.alerts" . | fromJsonArray -}}{{- $known = append $known .alert -}}{{- end -}}
 {{- range $name, $off := (.Values.rules.disabled | default dict) -}}
