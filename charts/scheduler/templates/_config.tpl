@@ -86,7 +86,7 @@ Gives {plugins, sources, gates}. 0.7 with vLLM: nothing, its built-in collector 
 {{- if eq $engine "custom" -}}
 {{- include "llmd.fail" (dict "ctx" $ctx "path" "extraPlugins" "message" (printf "global.llmd.engine is custom: declare a plugin of type %s whose engineConfigs name the engine's metrics; without it every pod looks idle" $dialect.config.extractor)) -}}
 {{- end -}}
-{{- include "llmd.fail" (dict "ctx" $ctx "path" "global.llmd.engine" "message" (printf "EPP %s has no metrics dialect for %q; available: %s" (include "llmd-scheduler.eppVersion" $ctx) $engine (join ", " (keys $dialect.engines | sortAlpha)))) -}}
+{{- include "llmd.fail" (dict "ctx" $ctx "path" "global.llmd.engine" "message" (printf "EPP %s has no metrics dialect for %q%s; available: %s" (include "llmd-scheduler.eppVersion" $ctx) $engine (include "llmd-scheduler.others" (dict "ctx" $ctx "table" "engines" "key" $engine)) (join ", " (keys $dialect.engines | sortAlpha)))) -}}
 {{- end -}}
 {{- $default := and (eq $engine "vllm") (eq $path "/metrics") (not $own) -}}
 {{- if not (and $default $dialect.config.dataLayerGate) -}}

@@ -15,7 +15,7 @@ Everything else describes routing in the chart's own words (scheduler.profiles, 
 llmd-scheduler.dialect  .   the table of global.llmd.eppVersion, YAML
 llmd-scheduler.versions     the versions there are, oldest first, JSON
 llmd-scheduler.others   (dict "ctx" $ "table" "scorers" "key" "latency")   which other versions have it, as the end of a
-                        sentence: " (EPP 0.9 and 0.10 have it)", or ""
+                        sentence: " (EPP 0.9 and 0.10 have it)", or "". With "parameter" "NAME": which read that parameter
 llmd-scheduler.lacks    (dict "ctx" $ "dialect" $table "feature" "eviction")   "" when this version has it, else a sentence
 */}}
 {{- define "llmd-scheduler.versions" -}}["0.7","0.9","0.10"]{{- end -}}
@@ -34,7 +34,9 @@ llmd-scheduler.lacks    (dict "ctx" $ "dialect" $table "feature" "eviction")   "
 {{- range $version := include "llmd-scheduler.versions" .ctx | fromJsonArray -}}
 {{- if ne $version (include "llmd-scheduler.eppVersion" $in.ctx) -}}
 {{- $entries := get ($in.ctx.Files.Get (printf "dialects/%s.yaml" $version) | fromYaml) $in.table -}}
-{{- if kindIs "slice" $entries -}}
+{{- if $in.parameter -}}
+{{- if has $in.parameter (get (get $entries $in.key | default dict) "parameters" | default list) -}}{{- $have = append $have $version -}}{{- end -}}
+{{- else if kindIs "slice" $entries -}}
 {{- if has $in.key $entries -}}{{- $have = append $have $version -}}{{- end -}}
 {{- else if get $entries $in.key -}}
 {{- $have = append $have $version -}}

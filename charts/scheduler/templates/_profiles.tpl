@@ -196,7 +196,7 @@ type "" when it is one of extraPlugins, which is declared elsewhere and only ref
 {{- range $name := keys $given | sortAlpha -}}
 {{- $to := get (get $known "rename" | default dict) $name -}}
 {{- if not (or (has $name $known.parameters) (hasKey $computed $name)) -}}
-{{- $_ := set $out "problems" (append $out.problems (dict "path" (printf "%s.parameters.%s" $.path $name) "message" (printf "EPP %s does not read it; available: %s" $version (join ", " $known.parameters | default "none (prefix settings are under prefixCache)")))) -}}
+{{- $_ := set $out "problems" (append $out.problems (dict "path" (printf "%s.parameters.%s" $.path $name) "message" (printf "EPP %s does not read it%s; available: %s" $version (include "llmd-scheduler.others" (dict "ctx" $.ctx "table" $.table "key" $.key "parameter" $name)) (join ", " $known.parameters | default "none (prefix settings are under prefixCache)")))) -}}
 {{- else if $to -}}
 {{- $_ := set $parameters (index $to 0) (dict (index $to 1) (get $given $name)) -}}
 {{- else -}}
