@@ -37,7 +37,10 @@ def _flow_control(config: Config) -> Iterator[Remark]:
             message = "The band states no priority: it is the band of priority 0."
             yield remark("LD1812", path, message, "Write the priority.")
         if isinstance(priority, int) and priority in seen:
-            yield remark("LD1827", path, f"Two bands have the priority {priority}: the EPP does not start.")
+            on = "flowControl" in config.gates
+            tail = ": the EPP does not start" if on else ""
+            severity = None if on else Severity.WARNING
+            yield remark("LD1827", path, f"Two bands have the priority {priority}{tail}.", severity=severity)
         if isinstance(priority, int):
             seen.add(priority)
 

@@ -11,7 +11,7 @@ from typing import Final
 
 from llmdctl.lint.epp.config import Config, Instance, named
 from llmdctl.lint.epp.references import detector
-from llmdctl.lint.epp.remark import Remark, nearest, remark
+from llmdctl.lint.epp.remark import Place, Remark, nearest, remark
 from llmdctl.model.finding import Severity
 
 # Scorers that read what the metrics source of the data layer brings.
@@ -38,22 +38,30 @@ def _named_ones(instance: Instance, config: Config) -> Iterator[Remark]:
     for shape, reference in named(instance, "producer"):
         found = config.by_name.get(reference.name)
         if found is None and reference.name != shape.default:
-            tail = ": the EPP does not start" if shape.ref_checked else "; the EPP does not say so"
+            checked = shape.ref_checked or _reads_predictor(instance, reference.path)
+            tail = ": the EPP does not start" if checked else "; the EPP does not say so"
             message = f"No producer is called '{reference.name}'{tail}."
             declared = frozenset(producer.name for producer in config.of_kind("producer"))
             advice = (
                 nearest(reference.name, declared) or f"Declare it, or leave the parameter out for '{shape.default}'."
             )
-            severity = Severity.ERROR if shape.ref_checked else Severity.WARNING
+            severity = Severity.ERROR if checked else Severity.WARNING
             yield remark("LD1813", reference.path, message, advice, severity=severity)
         elif found and found.known and not {"producer", "extractor"} & set(found.kinds):
             message = f"'{reference.name}' is a {found.known.kind}, not a producer."
             yield remark("LD1815", reference.path, message)
 
 
+def _reads_predictor(instance: Instance, path: Place) -> bool:
+    """The affinity filter looks at its latency producer in one of its two modes only."""
+    mode = instance.parameters.get("ttftSource")
+    return path[-1] == "latencyPredictionInfoProducerName" and mode == "latencyPredictor"
+
+
 def _required(instance: Instance, config: Config) -> Iterator[Remark]:
+    named_by = {shape.default: reference.name for shape, reference in named(instance, "producer")}
     for needed in instance.known.requires_declared if instance.known else ():
-        if needed in config.types:
+        if named_by.get(needed, needed) in config.by_name or needed in named_by:  # a wrong name is said above
             continue
         message = f"'{instance.type}' needs a declared '{needed}', which nothing creates by itself."
         yield remark("LD1816", (*instance.path, "type"), message, f"Add '- type: {needed}' to 'plugins'.")

@@ -18,6 +18,7 @@ class Wanted:
 
     reference: Reference
     kind: str  # empty: not known, any will do
+    or_kinds: tuple[str, ...] = ()  # further kinds that will do
     undeclared: frozenset[str] = frozenset()  # types that need not be declared
     checked: bool = True  # False: the endpoint picker does not look at it
 
@@ -57,7 +58,7 @@ def _resolved(wanted: Wanted, config: Config) -> Iterator[Remark]:
             message = f"No plugin is called '{reference.name}'{tail}."
             advice = nearest(reference.name, config.by_name) or _declare(reference.name, wanted.kind, config)
             yield remark("LD1813", reference.path, message, advice, severity=severity)
-    elif wanted.kind and found.known and wanted.kind not in found.kinds:
+    elif wanted.kind and found.known and not {wanted.kind, *wanted.or_kinds} & set(found.kinds):
         message = f"'{reference.name}' is a {_spoken(found.known.kind)}, not a {_spoken(wanted.kind)}."
         yield remark("LD1815", reference.path, message, severity=severity)
 
@@ -91,7 +92,8 @@ def _data_layer(value: Mapping[str, Any], field: str) -> Iterator[Wanted]:
         if entry:
             yield Wanted(reference=entry, kind="source")
         for entry in _each(source, "extractors", below=(field, "sources", index)):
-            yield Wanted(reference=entry, kind="")
+            # Producers may take the events of a source too, such as precise-prefix-cache-producer.
+            yield Wanted(reference=entry, kind="extractor", or_kinds=("producer",))
     discovery = _at(value, field, "discovery", "pluginRef")
     if discovery:
         yield Wanted(reference=discovery, kind="discovery")

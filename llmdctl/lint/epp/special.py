@@ -53,9 +53,12 @@ def _precise(instance: Instance, config: Config, path: Place) -> Iterator[Remark
     if not config.catalogue.modern and not pool.get("modelName"):
         message = "'indexerConfig.tokenizersPoolConfig.modelName' is missing: the EPP does not start."
         yield remark("LD1811", path, message)
-    if "tokenizersPoolConfig" in indexer and not isinstance(pool.get("uds"), Mapping):
-        message = "'tokenizersPoolConfig' without 'uds' is refused."
-        yield remark("LD1811", (*path, "indexerConfig", "tokenizersPoolConfig"), message)
+    place = (*path, "indexerConfig", "tokenizersPoolConfig")
+    if config.catalogue.modern and "tokenizersPoolConfig" in indexer:
+        message = f"EPP {config.catalogue.version} refuses 'tokenizersPoolConfig'."
+        yield remark("LD1811", place, message, "Declare a token-producer instead.")
+    elif "tokenizersPoolConfig" in indexer and not isinstance(pool.get("uds"), Mapping):
+        yield remark("LD1811", place, "'tokenizersPoolConfig' without 'uds' is refused.")
     ttl = instance.parameters.get("speculativeTTL")
     if instance.parameters.get("speculativeIndexing") is True and isinstance(ttl, str) and seconds(ttl) is None:
         yield remark("LD1810", (*path, "speculativeTTL"), f"'{ttl}' is no duration.", "Write one such as 2s.")
@@ -83,6 +86,18 @@ def _engines(instance: Instance, config: Config, path: Place) -> Iterator[Remark
         if name == "default":
             message = "'default' is a reserved engine name."
             yield remark("LD1810", (*path, "engineConfigs", index, "name"), message, "Choose another.")
+
+
+def _label_selector(instance: Instance, _config: Config, path: Place) -> Iterator[Remark]:
+    """https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#LabelSelectorAsSelector"""
+    rows = instance.parameters.get("matchExpressions")
+    for index, row in enumerate(rows if isinstance(rows, list) else ()):
+        operator, values = (row.get("operator"), row.get("values")) if isinstance(row, Mapping) else (None, None)
+        place = (*path, "matchExpressions", index)
+        if operator in ("Exists", "DoesNotExist") and values:
+            yield remark("LD1810", place, f"The operator {operator} takes no values.", "Remove 'values'.")
+        if operator in ("In", "NotIn") and not values:
+            yield remark("LD1810", place, f"The operator {operator} needs values.", "Name them.")
 
 
 def _stages(instance: Instance, _config: Config, path: Place) -> Iterator[Remark]:
@@ -113,6 +128,8 @@ def _table(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 _RULES: Final[Mapping[str, Callable[[Instance, Config, Place], Iterator[Remark]]]] = {
     "tokenizer": _tokens,
+    "label-selector-filter": _label_selector,
+    "by-label-selector": _label_selector,
     "token-producer": _tokens,
     "precise-prefix-cache-scorer": _precise,
     "precise-prefix-cache-producer": _precise,

@@ -88,7 +88,7 @@ class Judge:
             yield from self.table(value, shape.fields, path)
         elif shape.type == "objects":
             for index, row in enumerate(value):
-                yield from self.table(row, shape.fields, (*path, index))
+                yield from self.table({} if row is None else row, shape.fields, (*path, index))
         else:
             yield from self._limits(value, shape, path)
 
@@ -154,7 +154,7 @@ def _fits(value: Any, kind: str) -> bool:  # noqa: ANN401, PLR0911 - one line a 
     if kind == "duration":
         return isinstance(value, str) and seconds(value) is not None
     if kind == "quantity":
-        return _whole(value) or (isinstance(value, str) and _QUANTITY.fullmatch(value) is not None)
+        return _fits(value, "number") or (isinstance(value, str) and _QUANTITY.fullmatch(value) is not None)
     if kind in ("strings", "objects"):
         inner = str if kind == "strings" else Mapping
         return isinstance(value, list) and all(isinstance(item, inner) or item is None for item in value)
