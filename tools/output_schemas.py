@@ -21,6 +21,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "schemas" / "output"
 DOCUMENTS = (
     results.RecipeList,
     results.RecipeCells,
+    results.ModelFacet,
     results.Recipe,
     results.Validation,
     results.Explanation,

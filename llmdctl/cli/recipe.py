@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from llmdctl.cli import complete, composing
+from llmdctl.cli import complete, composing, own_model
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import CatalogOptions, OutputOptions, RecipeOptions
 from llmdctl.cli.output import use, write_result
 
 app = typer.Typer(help="The well-lit paths: list, show, validate, explain.", no_args_is_help=True)
+app.command("model")(own_model.run)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,18 @@ class RecipeList:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelFacet:
+    """`recipe model`."""
+
+    name: str
+    file: str  # empty when nothing was written
+    parameters: int
+    weight_bytes: int
+    kv_bytes_per_token: int
+    facet: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecipeCell:
     """One combination of the default matrix."""
 

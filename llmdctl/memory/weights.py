@@ -61,12 +61,18 @@ def loaded_weight_bytes(model: ModelFacts) -> int:
 
 
 def loaded_expert_bytes(model: ModelFacts) -> int:
-    """What of `loaded_weight_bytes` are routed experts; 0 for a dense model."""
+    """What of `loaded_weight_bytes` are routed experts; 0 for a dense model.
+
+    In a format without a formula experts weigh as much as anything else for each parameter.
+    """
     if model.experts is None:
         return 0
-    width = _BYTES_PER_PARAMETER.get(model.quantization, float(model.dtype_bytes))
+    counts = _counts(model)
+    width = _BYTES_PER_PARAMETER.get(model.quantization)
+    if width is None:
+        return round(weight_bytes(model) * counts[0] / sum(counts))
     padded = -(-model.experts.width // _PADDED_TO) * _PADDED_TO if model.quantization in _EXPERTS_ONLY else 0
-    return round(_counts(model)[0] * width * (padded / model.experts.width if padded else 1))
+    return round(counts[0] * width * (padded / model.experts.width if padded else 1))
 
 
 def extra_layer_bytes(model: ModelFacts) -> int:

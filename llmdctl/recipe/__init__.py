@@ -10,6 +10,7 @@ from llmdctl.recipe.composing import compose
 from llmdctl.recipe.facet import Facet, WellLitPath
 from llmdctl.recipe.matrix import MatrixCell, matrix
 from llmdctl.recipe.origins import explain
+from llmdctl.recipe.own_model import model_facet
 from llmdctl.recipe.predicates import KINDS as REFUSAL_KINDS
 from llmdctl.recipe.predicates import Refusal
 
@@ -24,4 +25,5 @@ __all__ = [
     "explain",
     "kept_cells",
     "matrix",
+    "model_facet",
 ]

@@ -25,6 +25,12 @@ def schema(kind: str) -> dict[str, object]:
 COMMANDS = {
     "RecipeList": ["recipe", "list"],
     "RecipeCells": ["recipe", "list", "optimized-baseline", "--cells", "--left-out"],
+    "ModelFacet": [
+        "recipe",
+        "model",
+        str(ROOT / "tests/unit/recipe/data/own-model/config.json"),
+        "--id=my-company/my-model",
+    ],
     "Recipe": ["recipe", "show", "pd-disaggregation"],
     "Validation": ["recipe", "validate", "optimized-baseline"],
     "Explanation": ["recipe", "explain", "pd-disaggregation", "--key", "modelserver.roles"],
