@@ -72,11 +72,14 @@ learnt is lost with the pod, and learnt again within minutes; each EPP replica l
 {{- $ctx := .ctx -}}{{- $part := .part -}}
 {{- $path := printf "predictedLatency.%s" $part.name -}}
 {{- $in := get $ctx.Values.predictedLatency $part.name -}}
+{{- $env := include (printf "llmd-scheduler.predictor.%s" $part.name) $ctx | fromYaml -}}
+{{- /* Not merge, which would keep what a null takes away. */ -}}
+{{- range $name, $value := ($in.env | default dict) -}}{{- $_ := set $env $name $value -}}{{- end -}}
 name: latency-{{ $part.name }}
 image: {{ include "llmd.image" (dict "ctx" $ctx "image" $in.image "path" (printf "%s.image" $path)) | quote }}
 imagePullPolicy: {{ $in.image.pullPolicy }}
 env:
-  {{- include "llmd.env" (dict "ctx" $ctx "env" (merge (deepCopy ($in.env | default dict)) (include (printf "llmd-scheduler.predictor.%s" $part.name) $ctx | fromYaml)) "path" $path) | fromJsonArray | toYaml | nindent 2 }}
+  {{- include "llmd.env" (dict "ctx" $ctx "env" $env "path" $path) | fromJsonArray | toYaml | nindent 2 }}
 ports:
   - {name: {{ $part.label }}, containerPort: {{ $part.port }}, protocol: TCP}
 # No readiness: an EPP that lacks predictions falls back to load and prefixes, and must stay in service meanwhile.
