@@ -18,6 +18,7 @@ GENERATORS = (
     "generate_values.py",
     "output_schemas.py",
     "readme.py",
+    "scheduler_versions.py",
 )
 
 
