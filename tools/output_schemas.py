@@ -32,6 +32,8 @@ DOCUMENTS = (
     results.Uninstall,
     results.Version,
     results.ReleaseList,
+    results.Lint,
+    results.LintRules,
     SandboxStatus,
     results.SandboxDown,
     results.Prepared,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from llmdctl.cli import diff, install, recipe, render, sandbox, status, uninstall, version
+from llmdctl.cli import diff, install, lint, recipe, render, sandbox, status, uninstall, version
 from llmdctl.cli.output import Format, replace_unencodable, session, warn, write_result
 from llmdctl.errors import DifferencesFound, Interrupted, LlmdctlError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(recipe.app, name="recipe")
 app.command("render")(render.run)
+app.command("lint")(lint.run)
 app.command("install")(install.run)
 app.command("diff")(diff.run)
 app.command("status")(status.run)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdctl.cli import composing, doors
+from llmdctl.cli import composing, doors, judging
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, OutputOptions, RecipeOptions, ReleaseOptions
 from llmdctl.cli.output import use, write_result
@@ -66,6 +66,7 @@ def run(
     """Install a recipe. Run it again to change it: the first install and every later one are the same command."""
     use(output)
     spec = composing.release_spec(recipe, release)
+    judging.judge_release(spec, recipe)
     if installing.dry_run is DryRunMode.NONE:
         _install(spec, release, installing, cluster)
     else:

@@ -51,6 +51,15 @@ class Shown(Protocol):
     def debug(self) -> bool: ...
 
 
+@dataclass(frozen=True)
+class OutputChoice:
+    """What `use` reads, for a verb with formats of its own."""
+
+    output: Format
+    quiet: bool
+    debug: bool
+
+
 def use(shown: Shown) -> None:
     """Take over how this run is shown; every verb calls it first."""
     session.format, session.quiet, session.debug = shown.output, shown.quiet, shown.debug
@@ -99,6 +108,11 @@ def write_result(result: DataclassInstance, text: RenderableType | str | None) -
             sys.stdout.write(yaml.safe_dump(document, sort_keys=False, allow_unicode=False))
         case Format.TEXT:
             write_text(text)
+
+
+def write_json(document: Mapping[str, Any]) -> None:
+    """Write a document whose form somebody else has laid down."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True) + "\n")
 
 
 def write_text(text: RenderableType | str | None) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llmdctl.cli import complete, composing, own_model
+from llmdctl.cli import complete, composing, judging, own_model
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import CatalogOptions, OutputOptions, RecipeOptions
 from llmdctl.cli.output import use, write_result
@@ -89,12 +89,14 @@ def validate(recipe: RecipeOptions, output: OutputOptions) -> None:
     composed = composing.compose(recipe)
     spec = build(composed, name=recipe.recipe, namespace="default")
     rendered = open_renderer().render(spec)
+    report = judging.judge(rendered.objects, force=recipe.force)
     result = results.Validation(
         recipe=composed.path,
         facets=spec.facets,
         evidence=spec.evidence,
         warnings=composed.warnings,
         objects=len(rendered.objects),
+        findings=report.findings,
     )
     write_result(result, f"{composed.path} is valid: {len(rendered.objects)} objects, evidence {spec.evidence}.")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdctl.cli import composing, doors
+from llmdctl.cli import composing, doors, judging
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import OutputOptions, RecipeOptions, ReleaseOptions
 from llmdctl.cli.output import Format, say, session, use, write_result
@@ -53,6 +53,7 @@ def run(recipe: RecipeOptions, release: ReleaseOptions, rendering: RenderOptions
     use(output)
     spec = composing.release_spec(recipe, release)
     rendered = open_renderer().render(spec, kube_version=rendering.kube_version)
+    judging.judge(rendered.objects, force=recipe.force)
     objects = in_scope(rendered.objects, rendering.scope.value)
     manifests = to_manifests(objects)
     files: dict[str, str] = {}

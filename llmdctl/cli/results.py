@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmdctl.errors import Problem
+from llmdctl.model.finding import Finding, Severity
 from llmdctl.model.recipe import Evidence, Origin
 from llmdctl.model.release import ObjectChange, ReleaseStatus
 
@@ -113,6 +114,7 @@ class Validation:
     evidence: str
     warnings: tuple[str, ...]
     objects: int  # rendered
+    findings: tuple[Finding, ...]  # of the linter; errors among them only with --force
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +216,33 @@ class Error:
     remedy: str | None
     exit_code: int
     problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lint:
+    """`lint`; exit code 2 with an error among the findings, 4 with a warning under `--strict`."""
+
+    findings: tuple[Finding, ...]
+    counts: Mapping[str, int]  # severity -> number of findings
+    objects: int  # that were read
+    ignored: int  # findings taken out by --ignore, the configuration or an annotation
+
+
+@dataclass(frozen=True, kw_only=True)
+class LintRule:
+    """One rule in a list."""
+
+    code: str
+    title: str
+    severity: Severity
+    doc: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LintRules:
+    """`lint --list-rules`."""
+
+    rules: tuple[LintRule, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

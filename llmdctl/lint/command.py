@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from llmdctl.lint.manifest import Place, look
@@ -48,15 +49,22 @@ class Option:
         return self.value or ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class CommandLine:
     """What a program is started with. `complete` is False when words may be added that are not seen here."""
 
     words: tuple[Word, ...]
     complete: bool = True
 
-    def options(self) -> Iterator[Option]:
+    def options(self) -> Sequence[Option]:
         """Every option in order, with the words after it."""
+        return self._options
+
+    @cached_property
+    def _options(self) -> tuple[Option, ...]:
+        return tuple(self._split())
+
+    def _split(self) -> Iterator[Option]:
         index = 0
         while index < len(self.words):
             word = self.words[index]
@@ -68,10 +76,15 @@ class CommandLine:
                 index += 1
             yield _option(word, self.words[start:index])
 
+    @cached_property
+    def _last(self) -> Mapping[str, tuple[int, Option]]:
+        """The last option of each name, with where it stands among all."""
+        return {canonical(option.name): (index, option) for index, option in enumerate(self._options)}
+
     def find(self, *names: str) -> Option | None:
         """The last option with one of these names; dashes and underscores are the same, and so are - and --."""
-        wanted = {canonical(name) for name in names}
-        return next((option for option in reversed(list(self.options())) if canonical(option.name) in wanted), None)
+        found = [self._last[name] for name in map(canonical, names) if name in self._last]
+        return max(found, key=lambda entry: entry[0])[1] if found else None
 
     def value(self, *names: str) -> str | None:
         """The value of the last option with one of these names; None when it is not written or not known."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from llmdctl.lint.manifest import Manifest
 from llmdctl.lint.rules import RULES
-from llmdctl.lint.suppression import Suppression
+from llmdctl.lint.suppression import Suppression, mistaken
 from llmdctl.lint.world import Versions, World
 from llmdctl.model.finding import ORDER, Finding, Report
 
@@ -21,7 +21,7 @@ def lint(
 ) -> Report:
     """The report over `manifests`; `found` are findings that reading them gave already."""
     world = World(manifests, versions)
-    findings = [*found, *(finding for rule in RULES for finding in rule.check(world))]
+    findings = [*found, *mistaken(world), *(finding for rule in RULES for finding in rule.check(world))]
     chosen = suppression or Suppression()
     kept = [finding for finding in findings if not chosen.ignores(finding, world)]
     unique = {(f.code, f.object, f.path, f.line, f.message): f for f in kept}

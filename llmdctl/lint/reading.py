@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import yaml
@@ -210,24 +211,25 @@ def _problem(cause: yaml.YAMLError, name: str, offset: int, text: str) -> Proble
 def inside(outer: Manifest, place: Place, text: str) -> tuple[Manifest, str]:
     """The YAML text that stands at `place` of an object, as a manifest of its own, and why it is no mapping."""
     first_line = _text_line(outer, place)
-    building = _Building()
-    problem = ""
-    node: yaml.Node | None = None
-    value: Any = None
+    node, value, problem = _parsed(text)
+    shown = node if first_line is not None else None
+    source = Manifest(value=value, file=outer.file, node=shown, first_line=first_line or 0, outer=outer, prefix=place)
+    return source, problem
+
+
+@lru_cache(maxsize=128)  # the cells of a matrix differ in little: most have the same Envoy configuration
+def _parsed(text: str) -> tuple[yaml.Node | None, Any, str]:
+    """The root of a text, its value, and why it is no mapping."""
     try:
         node = _compose(text)
-        value = None if node is None else building.value(node, ())
+        value = None if node is None else _Building().value(node, ())
     except (yaml.YAMLError, _TooMuchError) as cause:
         mark = getattr(cause, "problem_mark", None)
         where = f" in its line {mark.line + 1}" if mark else ""
-        problem = f"it is no valid YAML{where}: {getattr(cause, 'problem', None) or 'it has no end'}"
-    if not problem and not isinstance(value, Mapping):
-        problem = "it is empty" if value is None else "it is no mapping of keys to values"
-    shown = node if first_line is not None else None
-    return (
-        Manifest(value=value, file=outer.file, node=shown, first_line=first_line or 0, outer=outer, prefix=place),
-        problem,
-    )
+        return None, None, f"it is no valid YAML{where}: {getattr(cause, 'problem', None) or 'it has no end'}"
+    if isinstance(value, Mapping):
+        return node, value, ""
+    return node, value, "it is empty" if value is None else "it is no mapping of keys to values"
 
 
 def _text_line(outer: Manifest, place: Place) -> int | None:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from llmdctl.errors import Problem, UsageError
+from llmdctl.lint.files import CODES as FILE_CODES
 from llmdctl.lint.reading import CODES as READING_CODES
-from llmdctl.lint.rule import Code
+from llmdctl.lint.rule import Code, codes
 from llmdctl.lint.rules import CODES as RULE_CODES
-from llmdctl.lint.world import World
-from llmdctl.model.finding import Finding
+from llmdctl.lint.world import ANNOTATION, World, annotated
+from llmdctl.model.finding import Finding, Severity
 
-CODES: Final[Mapping[str, Code]] = {**READING_CODES, **RULE_CODES}
+OWN_CODES: Final = codes(
+    (
+        "LD1902",
+        "Annotation that ignores a rule which does not exist",
+        Severity.WARNING,
+        "What was to be ignored is not, or not any more.",
+    ),
+)
+CODES: Final[Mapping[str, Code]] = {**READING_CODES, **FILE_CODES, **OWN_CODES, **RULE_CODES}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,3 +55,14 @@ def unknown_code(code: str, place: str) -> Problem:
     """What to say of a code that no rule has."""
     near = difflib.get_close_matches(code.upper(), CODES, n=1, cutoff=0.5)
     return Problem(file=place, message=f"no rule has the code '{code}'.", suggestion=near[0] if near else None)
+
+
+def mistaken(world: World) -> Iterator[Finding]:
+    """Annotations that name a code which no rule has."""
+    for manifest in world.manifests:
+        for code in annotated(manifest.get("metadata", "annotations", ANNOTATION)):
+            if code not in CODES:
+                place = ("metadata", "annotations", ANNOTATION)
+                near = difflib.get_close_matches(code.upper(), CODES, n=1, cutoff=0.5)
+                remedy = f"Did you mean {near[0]}?" if near else ""
+                yield manifest.finding(OWN_CODES["LD1902"], place, f"No rule has the code '{code}'.", remedy)

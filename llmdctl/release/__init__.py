@@ -4,6 +4,7 @@ from llmdctl.release import events
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.differing import diff
 from llmdctl.release.installing import InstallOptions, InstallResult, install
+from llmdctl.release.live import LiveObjects, live_objects
 from llmdctl.release.pods import Patience
 from llmdctl.release.record import Revision, releases
 from llmdctl.release.removing import Inventory, UninstallResult, inventory, uninstall
@@ -18,6 +19,7 @@ __all__ = [
     "InstallOptions",
     "InstallResult",
     "Inventory",
+    "LiveObjects",
     "Patience",
     "Revision",
     "UninstallResult",
@@ -26,6 +28,7 @@ __all__ = [
     "events",
     "install",
     "inventory",
+    "live_objects",
     "releases",
     "status",
     "uninstall",

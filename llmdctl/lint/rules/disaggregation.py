@@ -203,7 +203,7 @@ def _fabric(side: _Side) -> Iterator[Finding]:
     devices = resources(side.engine.container.value)
     if not any(name in GPUS for name in devices) or not (side.connectors or side.engine.name == SGLANG):
         return
-    names = " ".join([*devices, *side.pod.annotations]).lower()
+    names = " ".join(devices).lower()
     claims = look(side.pod.spec, "resourceClaims") or look(side.engine.container.value, "resources", "claims")
     networks = any("networks" in str(key) or "interfaces" in str(key) for key in side.pod.annotations)
     if any(word in names for word in _RDMA) or claims or networks or look(side.pod.spec, "hostNetwork"):
