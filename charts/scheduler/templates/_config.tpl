@@ -12,7 +12,12 @@ A plugin keeps its type as its name wherever it can. A named producer is ignored
 named metrics source is joined by a second, default one that scrapes every pod again.
 */}}
 {{- define "llmd-scheduler.config" -}}
-{{- $dialect := include "llmd-scheduler.dialect" . | fromYaml -}}
+{{- if not (hasKey .Values "memo config") -}}{{- $_ := set .Values "memo config" (include "llmd-scheduler.makeConfig" .) -}}{{- end -}}
+{{- get .Values "memo config" -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.makeConfig" -}}
+{{- $dialect := include "llmd-scheduler.dialect" . | fromJson -}}
 {{- $extra := deepCopy (.Values.extraPlugins | default dict) -}}
 {{- include "llmd.prune" $extra -}}
 {{- $prefix := include "llmd-scheduler.prefix" (dict "ctx" . "dialect" $dialect) | fromJson -}}

@@ -12,7 +12,7 @@ Everything else describes routing in the chart's own words (scheduler.profiles, 
   flags             flags that may be set under scheduler.flags
   alpha             types that only run with experimentalFlag
 
-llmd-scheduler.dialect  .   the table of global.llmd.eppVersion, YAML
+llmd-scheduler.dialect  .   the table of global.llmd.eppVersion, JSON
 llmd-scheduler.versions     the versions there are, oldest first, JSON
 llmd-scheduler.others   (dict "ctx" $ "table" "scorers" "key" "latency")   which other versions have it, as the end of a
                         sentence: " (EPP 0.9 and 0.10 have it)", or "". With "parameter" "NAME": which read that parameter
@@ -20,13 +20,19 @@ llmd-scheduler.lacks    (dict "ctx" $ "dialect" $table "feature" "eviction")   "
 */}}
 {{- define "llmd-scheduler.versions" -}}["0.7","0.9","0.10"]{{- end -}}
 
+{{/* Read once a rendering: several templates ask, and reading YAML is most of the cost. */}}
 {{- define "llmd-scheduler.dialect" -}}
+{{- if not (hasKey .Values "memo dialect") -}}{{- $_ := set .Values "memo dialect" (include "llmd-scheduler.readDialect" .) -}}{{- end -}}
+{{- get .Values "memo dialect" -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.readDialect" -}}
 {{- $version := include "llmd-scheduler.eppVersion" . -}}
 {{- $table := .Files.Get (printf "dialects/%s.yaml" $version) -}}
 {{- if not $table -}}
 {{- fail (printf "global.llmd.eppVersion: %q is not a dialect of this chart; available: %s" $version (include "llmd-scheduler.versions" . | fromJsonArray | join ", ")) -}}
 {{- end -}}
-{{- $table -}}
+{{- $table | fromYaml | toJson -}}
 {{- end -}}
 
 {{- define "llmd-scheduler.others" -}}

@@ -4,7 +4,7 @@ llmd-scheduler.flags .   JSON list of the EPP's arguments
 */}}
 {{- define "llmd-scheduler.flags" -}}
 {{- $ports := .Values.global.llmd.ports -}}
-{{- $dialect := include "llmd-scheduler.dialect" . | fromYaml -}}
+{{- $dialect := include "llmd-scheduler.dialect" . | fromJson -}}
 {{- $computed := dict
       "pool-name" (include "llmd.poolName" .)
       "pool-namespace" .Release.Namespace

@@ -13,6 +13,11 @@ pod in the header x-gateway-destination-endpoint, and the ORIGINAL_DST cluster c
     request sent into a connection that is being closed is lost.
 */}}
 {{- define "llmd-scheduler.envoy" -}}
+{{- if not (hasKey .Values "memo envoy") -}}{{- $_ := set .Values "memo envoy" (include "llmd-scheduler.makeEnvoy" .) -}}{{- end -}}
+{{- get .Values "memo envoy" -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.makeEnvoy" -}}
 {{- $ports := .Values.global.llmd.ports -}}
 {{- $proxy := .Values.proxy -}}
 {{- $idle := printf "%ss" (include "llmd.scalar" $proxy.streamIdleTimeoutSeconds) -}}
