@@ -11,7 +11,7 @@ from llmdctl.model.document import Mark
 from llmdctl.model.recipe import Layer
 from llmdctl.recipe.reader import read
 
-SUBCHARTS: Final = ("gateway", "scheduler", "modelserver", "autoscaling", "monitoring")
+SUBCHARTS: Final = ("gateway", "scheduler", "modelserver", "kvstore", "autoscaling", "monitoring")
 """The charts whose values lie under their own name in the umbrella's."""
 
 

@@ -16,7 +16,7 @@ from llmdctl.values.computed import computed, contradictions, value_at
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LONGEST_NAME: Final = 53  # Helm's limit for a release
 _DEFAULT_STARTUP_S: Final = 3600  # of charts/modelserver (a test compares the two)
-_FIRST: Final = ("global", "gateway", "scheduler", "modelserver", "autoscaling", "monitoring")
+_FIRST: Final = ("global", "gateway", "scheduler", "modelserver", "kvstore", "autoscaling", "monitoring")
 
 
 def build(recipe: Recipe, *, name: str, namespace: str) -> ReleaseSpec:

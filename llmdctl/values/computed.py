@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmdctl.errors import Problem
+from llmdctl.merge import merge
 from llmdctl.model.document import json_path
 from llmdctl.model.recipe import Layer, Recipe, locate
+from llmdctl.values.kv_tier import computed_tier, tier_problems
 from llmdctl.values.sizing import GIB, cache_bytes, host_memory_bytes, startup_s
+from llmdctl.values.waiting import computed_wait
 
 _SIZING = ("modelserver", "sizing")
 _MODEL_ID = ("global", "llmd", "model", "id")
@@ -20,7 +23,7 @@ def computed(recipe: Recipe) -> dict[str, Any]:
     memory = _memory(recipe)
     if memory:
         fragment["modelserver"]["roleDefaults"] = {"resources": {"requests": {"memory": memory}}}
-    return fragment
+    return merge(merge(fragment, computed_tier(recipe)), computed_wait(recipe))
 
 
 def computed_layer(recipe: Recipe) -> Layer:
@@ -43,6 +46,7 @@ def contradictions(recipe: Recipe) -> Iterator[Problem]:
         message = f"{shown} contradicts the chosen {_SUBJECT[key]}, for which it is {fact}."
         remedy = "Leave the key out, or choose the facet that it belongs to."
         yield Problem(file=file, line=line, path=json_path(path), message=message, remedy=remedy)
+    yield from tier_problems(recipe)
 
 
 _SUBJECT = {"model": "model", "attentionHeads": "model", "acceleratorsPerNode": "accelerator"}

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.programs
 CHART = assets.charts() / "llmd"
 KUBERNETES = "1.34.4"
 GROUP = 8  # settings tried at once
-SUBCHARTS = ("gateway", "scheduler", "modelserver", "autoscaling", "monitoring")
+SUBCHARTS = ("gateway", "scheduler", "modelserver", "kvstore", "autoscaling", "monitoring")
 CATALOG = Catalog.load([assets.paths()])
 CELLS = dict(kept_cells(CATALOG))
 

@@ -6,7 +6,7 @@ What follows from one part's values and the global block is checked by that part
 {{- $llmd := .Values.global.llmd -}}
 {{- $roles := include "llmd.roles" . | fromJson -}}
 {{- $on := dict -}}
-{{- range list "gateway" "scheduler" "modelserver" "autoscaling" "monitoring" -}}
+{{- range list "gateway" "scheduler" "modelserver" "kvstore" "autoscaling" "monitoring" -}}
 {{- $_ := set $on . (eq (toString (dig "enabled" false (get $.Values .))) "true") -}}
 {{- end -}}
 {{- $problems := list -}}
@@ -17,7 +17,7 @@ What follows from one part's values and the global block is checked by that part
 {{- if and (ne $llmd.mode "gateway") $on.gateway -}}
 {{- $problems = append $problems (dict "path" "gateway.enabled" "message" (printf "must be false with global.llmd.mode %s, or set global.llmd.mode to gateway" $llmd.mode)) -}}
 {{- end -}}
-{{- if and $on.gateway (not $on.scheduler) (not $llmd.poolName) -}}
+{{- if and $on.gateway .Values.gateway.route.enabled (not $on.scheduler) (not $llmd.poolName) -}}
 {{- $problems = append $problems (dict "path" "global.llmd.poolName" "message" "scheduler.enabled is false, so name the InferencePool that the route leads to") -}}
 {{- end -}}
 
@@ -41,8 +41,37 @@ What follows from one part's values and the global block is checked by that part
 {{- $problems = append $problems (dict "path" "modelserver.engine.metricsPath" "message" (printf "is %s, but the endpoint picker reads %s; set scheduler.metricsPath to the same" $given $read)) -}}
 {{- end -}}
 {{- end -}}
-{{- if and $on.gateway $on.modelserver (eq (toString .Values.gateway.provider) "gke") .Values.gateway.gke.proxyOnlySubnets (not (dig "networkPolicy" "enabled" false .Values.modelserver)) -}}
+{{- if $on.modelserver -}}
+{{- $server := .Subcharts.modelserver.Values -}}
+{{- $uses := "" -}}
+{{- range $role := keys $roles | sortAlpha -}}
+{{- $tier := mergeOverwrite (deepCopy $server.roleDefaults.kvTier) (deepCopy (dig $role "kvTier" dict $server.roles | default dict)) -}}
+{{- if and $tier.shared (not $tier.storeAddress) -}}{{- $uses = $role -}}{{- end -}}
+{{- end -}}
+{{- if and $uses (not $on.kvstore) -}}
+{{- $problems = append $problems (dict "path" "kvstore.enabled" "message" (printf "must be true: the KV cache tier of %s is a store that all model servers share; or name another store in modelserver.roleDefaults.kvTier.storeAddress" $uses)) -}}
+{{- end -}}
+{{- if and $on.kvstore (not $uses) -}}
+{{- $problems = append $problems (dict "path" "kvstore.enabled" "message" "is true, but no model server uses it: modelserver.roleDefaults.kvTier.shared is false, or storeAddress names another store") -}}
+{{- end -}}
+{{- end -}}
+{{- if and $on.gateway $on.modelserver (hasPrefix "gke" (toString .Values.gateway.provider)) .Values.gateway.gke.proxyOnlySubnets (not (dig "networkPolicy" "enabled" false .Values.modelserver)) -}}
 {{- $problems = append $problems (dict "path" "gateway.gke.proxyOnlySubnets" "message" "without modelserver.networkPolicy.enabled this would be the engines' only NetworkPolicy, and lock the endpoint picker out") -}}
+{{- end -}}
+{{- if and $on.autoscaling $on.scheduler -}}
+{{- $config := include "llmd-scheduler.config" .Subcharts.scheduler -}}
+{{- $counted := false -}}
+{{- /* Each of these declares the producer or has it made: llm-d-router 0.10, pkg/epp/framework/plugins. */ -}}
+{{- range list "inflight-load-producer" "active-request-scorer" "concurrency-detector" "prefix-cache-affinity-filter" "latency-scorer" "predicted-latency-producer" -}}
+{{- if contains . $config -}}{{- $counted = true -}}{{- end -}}
+{{- end -}}
+{{- range $role := include "autoscaling.roles" .Subcharts.autoscaling | fromJsonArray -}}
+{{- range $trigger := (include "autoscaling.role" (dict "ctx" $.Subcharts.autoscaling "role" $role) | fromJson).triggers -}}
+{{- if and (eq (toString $trigger.signal) "prefill-tokens") (not $counted) -}}
+{{- $problems = append $problems (dict "path" (printf "autoscaling.roles.%s.triggers.%s.signal" $role $trigger.name) "message" "nothing counts tokens in flight, so the answer would always be 0: set scheduler.extraPlugins.inflight-load-producer.type inflight-load-producer") -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- if and $on.monitoring $on.scheduler (not $llmd.namespaceOnly) .Values.scheduler.metricsAuth -}}
 {{- $scrape := dig "scheduler" dict .Values.monitoring | default dict -}}
@@ -92,13 +121,13 @@ What follows from one part's values and the global block is checked by that part
 {{- end -}}
 {{- if and (eq $llmd.mode "gateway") .Values.gateway.enabled -}}
 {{- $gateway := .Subcharts.gateway -}}
-{{- if and (not $gateway.Values.route.headers) (not $gateway.Values.route.hostnames) (not $gateway.Values.create) -}}
-{{- $warnings = append $warnings "The route takes every request of a Gateway that others may share; gateway.route.hostnames or .headers tell models apart." -}}
+{{- if and (not $gateway.Values.route.headers) (not $gateway.Values.route.hostnames) (not $gateway.Values.modelRouting.enabled) (not $gateway.Values.create) -}}
+{{- $warnings = append $warnings "The route takes every request of a Gateway that others may share; gateway.modelRouting, gateway.route.hostnames or .headers tell models apart." -}}
 {{- end -}}
-{{- if and (eq $gateway.Values.provider "gke") (not $gateway.Values.gke.proxyOnlySubnets) .Values.modelserver.enabled (dig "networkPolicy" "enabled" false .Values.modelserver) -}}
+{{- if and (hasPrefix "gke" $gateway.Values.provider) (not $gateway.Values.gke.proxyOnlySubnets) .Values.modelserver.enabled (dig "networkPolicy" "enabled" false .Values.modelserver) -}}
 {{- $warnings = append $warnings "Where NetworkPolicies are enforced, GKE's proxies reach no engine until gateway.gke.proxyOnlySubnets names their subnet." -}}
 {{- end -}}
-{{- if and (eq $gateway.Values.provider "istio") (not $gateway.Values.create) -}}
+{{- if and (eq (include "llmd-gateway.family" $gateway) "istio") (not $gateway.Values.create) -}}
 {{- $warnings = append $warnings "The existing Gateway needs the label istio.io/enable-inference-extproc: \"true\"." -}}
 {{- end -}}
 {{- end -}}

@@ -20,6 +20,13 @@ modelserver.role   (dict "ctx" $ "role" "decode")
   ownCache        whether model-cache is the chart's own emptyDir
 */}}
 {{- define "modelserver.role" -}}
+{{- /* Asked for by every template: worked out once a render, and remembered in the chart's own values. */ -}}
+{{- $memo := printf "role %s" .role -}}
+{{- if not (hasKey .ctx.Values $memo) -}}{{- $_ := set .ctx.Values $memo (include "modelserver.computeRole" .) -}}{{- end -}}
+{{- get .ctx.Values $memo -}}
+{{- end -}}
+
+{{- define "modelserver.computeRole" -}}
 {{- $root := .ctx.Values -}}
 {{- $spec := mergeOverwrite (deepCopy $root.roleDefaults) (deepCopy ((get $root.roles .role) | default dict)) -}}
 {{- /* A null in a patch is an instruction, not an absence. */ -}}

@@ -18,12 +18,10 @@ modelserver.tierProblems (dict "ctx" $ "role" $role)   JSON list of {path, messa
 {{- $in := . -}}
 {{- $spec := .spec -}}
 {{- $tier := $spec.kvTier -}}
-{{- $have := dict -}}
-{{- range $of := list "cpu" "disk" -}}
-{{- $pod := int64 (get $tier (printf "%sBytes" $of)) -}}
-{{- if le $pod 0 -}}{{- $pod = mul (int64 (get $tier (printf "%sBytesPerAccelerator" $of))) (max 1 (int $in.accelerators)) -}}{{- end -}}
-{{- $_ := set $have $of $pod -}}
-{{- end -}}
+{{- $count := max 1 (int $in.accelerators) -}}
+{{- $have := dict
+      "cpu" (gt (int64 $tier.cpuBytes) 0 | ternary $tier.cpuBytes (mul (int64 $tier.cpuBytesPerAccelerator) $count))
+      "disk" (gt (int64 $tier.diskBytes) 0 | ternary $tier.diskBytes (mul (int64 $tier.diskBytesPerAccelerator) $count)) -}}
 {{- $used := dict "cpu" 0 "disk" 0 -}}
 {{- $patch := dict "args" dict "env" dict "kvConnectors" dict "files" dict -}}
 {{- $given := list -}}{{- $empty := list -}}
@@ -36,6 +34,7 @@ modelserver.tierProblems (dict "ctx" $ "role" $role)   JSON list of {path, messa
 {{- if eq $setting.per "rank" -}}{{- $bytes = div $pod (max 1 (int $in.accelerators)) -}}
 {{- else if eq $setting.per "engine" -}}{{- $bytes = div (mul $pod (int $in.nodes)) (max 1 (int $spec.parallelism.data)) -}}
 {{- end -}}
+{{- $bytes = div (mul $bytes (int64 ($setting.percent | default 100))) 100 -}}
 {{- $unit := int64 ($setting.unitBytes | default 1) -}}
 {{- if $setting.unitBlocks -}}{{- $unit = mul (int64 $setting.unitBlocks) (int64 $in.blockSize) (int64 $tier.bytesPerToken) -}}{{- end -}}
 {{- $amount := gt $unit 0 | ternary (div $bytes (max 1 $unit)) 0 -}}

@@ -133,6 +133,9 @@ modelserver.validate   .   Stops with every contradiction in the values at once,
 {{- $path := printf "roles.%s" $role.role -}}
 {{- $spec := $role.spec -}}
 {{- $engine := .ctx.Values.engine -}}
+{{- if not (or $spec.command $engine.command) -}}
+{{- $problems = append $problems (dict "path" (printf "%s.command" $path) "message" "name the program: there is no engine.command to compose a command line from") -}}
+{{- end -}}
 {{- if not $spec.command -}}
 {{- $needs := dict
       "parallelism.tensor" (list "tensor" (gt (int $spec.parallelism.tensor) 1))

@@ -30,7 +30,7 @@ from llmdctl.values import build
 
 pytestmark = pytest.mark.e2e
 
-SECTIONS = ("gateway", "scheduler", "modelserver", "autoscaling", "monitoring")
+SECTIONS = ("gateway", "scheduler", "modelserver", "kvstore", "autoscaling", "monitoring")
 NAME = "admission"
 DEFAULTS = yaml.safe_load((assets.charts() / "llmd" / "values.yaml").read_text())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 CHARTS = Path(__file__).resolve().parents[3] / "charts"
 UMBRELLA = CHARTS / "llmd"
-PARTS = ("gateway", "scheduler", "modelserver", "autoscaling", "monitoring")
+PARTS = ("gateway", "scheduler", "modelserver", "kvstore", "autoscaling", "monitoring")
 WORKLOADS = ("Deployment", "LeaderWorkerSet")
 LONGEST = "a234567890-b234567890-c234567890-d234567890-e2345678x"  # 53: Helm takes no longer release name
 

@@ -36,7 +36,7 @@ def _keys(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[t
 
 PASSED_ON = {
     "resources", "flags", "securityContext", "podSecurityContext", "args", "env", "behavior", "labels",
-    "prometheusPodLabels", "requests", "limits", "annotations", "global",
+    "prometheusPodLabels", "requests", "limits", "annotations", "global", "config", "kvEvents",
 }  # fmt: skip
 
 
