@@ -21,11 +21,10 @@ INTRO = """\
 <!-- Written by tools/scheduler_versions.py (make update) from charts/scheduler/dialects. -->
 
 Routing is described once, in the words of the scheduler chart. `global.llmd.eppVersion` says for which endpoint picker
-it is written down; what that one lacks is refused by path, and the message names a version that has it. Choose another
-one together with its images:
+it is written down; what that one lacks is refused by path, and the message names a version that has it. llmdctl brings
+the images that belong to it; with Helm alone set them too (`scheduler.image`, `modelserver.routingSidecar.image`):
 
-    llmdctl render optimized-baseline --set global.llmd.eppVersion=0.10 \\
-      --set scheduler.image.tag=v0.10.0 --set modelserver.routingSidecar.image.tag=v0.10.0
+    llmdctl render optimized-baseline --set global.llmd.eppVersion=0.10
 
 0.9 is the default. Entries of 0.7 and 0.9 were seen with the started programs; those of 0.10 with a build five days
 younger, compared with the tag's source.
