@@ -63,7 +63,7 @@ class RefusedCell:
 
     recipe: str
     facets: Mapping[str, str]
-    kind: str  # not-offered, excluded, known-bad, needs, no-image, no-transfer, pool-api, weights, context, composition
+    kind: str  # the keys of recipe.REFUSAL_KINDS
     reason: str  # as it is counted
     detail: str  # about this combination
 

@@ -40,6 +40,7 @@ KINDS: Final = {
     "known-bad": "a file says that it is known to be bad",
     "needs": "the path is for another kind of model",
     "no-image": "there is no engine image for the accelerator",
+    "no-command": "the engine is a command that only its owner knows",
     "no-transfer": "the engine cannot hand a KV cache over",
     "fabric": "the fabric does not exist there",
     "pool-api": "the gateway does not take the InferencePool",
@@ -85,6 +86,13 @@ def no_image(cell: Cell, versions: Versions) -> Refusal | None:
         reason=f"There is no image of {titles[0]} for accelerators of the vendor '{vendor}' in versions.yaml.",
         detail=f"There is no image of {titles[0]} for {titles[1]}: versions.yaml has {', '.join(sorted(images))}.",
     )
+
+
+def no_command(cell: Cell, _: Versions) -> Refusal | None:
+    """An engine of the user's own starts with a command that no cell can guess."""
+    if cell.facets["engine"].facts.get("dialect") != "custom":
+        return None
+    return Refusal(kind="no-command", reason="The engine is a command of your own: give it with --file, then compose.")
 
 
 def no_transfer(cell: Cell, _: Versions) -> Refusal | None:
@@ -167,6 +175,7 @@ def _spans_nodes(cell: Cell) -> bool:
 PREDICATES: Final[tuple[Predicate, ...]] = (
     excluded,
     other_kind_of_model,
+    no_command,
     no_image,
     no_transfer,
     elsewhere,

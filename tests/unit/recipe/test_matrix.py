@@ -73,6 +73,7 @@ AMD = {
     "facets/accelerators/other.yaml": BIG.replace("name: big", "name: other").replace("vendor: nvidia", "vendor: amd"),
 }
 REFUSES = {"facets/accelerators/big.yaml": BIG + EXCLUDES}
+OWN_COMMAND = {"facets/engines/fast.yaml": ENGINE.format(name="fast").replace("dialect: vllm", "dialect: custom")}
 NO_CONNECTOR = {"facets/engines/fast.yaml": ENGINE.format(name="fast").replace("nixlv2", '""')}
 TENSOR_2 = {"plain/recipe.yaml": PLAIN.replace("tensor: 1", "tensor: 2")}
 
@@ -93,6 +94,7 @@ def path(extra: str) -> dict[str, str]:
         pytest.param(path("needs: {model: moe}"), {}, "needs", "mixture-of-experts", id="dense model"),
         pytest.param(path("needs: {model: media}"), {}, "needs", "images or videos", id="text model"),
         pytest.param(AMD, {"accelerator": "other"}, "no-image", "versions.yaml has nvidia", id="no image"),
+        pytest.param(OWN_COMMAND, {}, "no-command", "of your own", id="own command"),
         pytest.param(NO_CONNECTOR, {"path": "split"}, "no-transfer", "no KV connector", id="no connector"),
         pytest.param(
             gateway("istio"), {"gateway": "istio"}, "pool-api", "the nearest is none", id="gateway not listed"
