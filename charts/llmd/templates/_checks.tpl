@@ -109,6 +109,15 @@ What follows from one part's values and the global block is checked by that part
 {{- else if eq (int $scheduler.Values.replicas) 1 -}}
 {{- $warnings = append $warnings "One endpoint picker: losing its node stops routing until it runs elsewhere (scheduler.replicas)." -}}
 {{- end -}}
+{{- if and $llmd.flowControl (gt (int $scheduler.Values.replicas) 1) (not (include "llmd-scheduler.leaderElection" $scheduler)) -}}
+{{- $warnings = append $warnings (printf "%d endpoint pickers serve at a time, each with queues of its own: limits of scheduler.flowControl hold for each of them, and turns are taken within each." (int $scheduler.Values.replicas)) -}}
+{{- end -}}
+{{- if and (include "llmd-scheduler.ownRender" $scheduler) .Values.modelserver.enabled (not $scheduler.Values.render.model) -}}
+{{- $source := .Subcharts.modelserver.Values.model.source -}}
+{{- if ne $source "hf" -}}
+{{- $warnings = append $warnings (printf "Weights come from %s, but the render service downloads the tokenizer of %s from Hugging Face; without a way there, mount it (scheduler.render.volumes) and name its directory (scheduler.render.model)." $source $llmd.model.id) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $scheduler.Values.metricsAuth $llmd.namespaceOnly -}}
 {{- $warnings = append $warnings "Without cluster-scoped rights the endpoint picker's /metrics asks for no token." -}}
 {{- end -}}
