@@ -105,6 +105,25 @@ def test_a_generic_cluster_finds_the_node_it_asks_for(facet: dict[str, Any]) -> 
     assert wanted.items() <= facet["node"]["labels"].items()
 
 
+PLATFORMS = set(data.facets("platform"))
+
+
+def test_on_no_platform_a_pod_lands_on_another_accelerator(facet: dict[str, Any]) -> None:
+    """Either a label chooses the nodes, or the platform is refused."""
+    refused = {
+        name
+        for entry in facet.get("excludes", ())
+        if set(entry["match"]) == {"platform"}
+        for name in data.as_list(entry["match"]["platform"])
+    }
+    chosen = set(PLATFORMS) if facet["values"]["modelserver"]["roleDefaults"].get("nodeSelector") else set()
+    for block in facet.get("when", ()):
+        defaults = block["values"].get("modelserver", {}).get("roleDefaults", {})
+        if defaults.keys() & {"nodeSelector", "affinity"}:
+            chosen |= set(data.as_list(block["match"].get("platform", [])))
+    assert chosen | refused == PLATFORMS
+
+
 def test_pods_tolerate_the_node(facet: dict[str, Any]) -> None:
     tolerated = facet["values"]["modelserver"]["roleDefaults"].get("tolerations", {}).values()
     for taint in facet["node"]["taints"]:
