@@ -58,6 +58,14 @@ What follows from one part's values and the global block is checked by that part
 {{- if and $on.gateway $on.modelserver (hasPrefix "gke" (toString .Values.gateway.provider)) .Values.gateway.gke.proxyOnlySubnets (not (dig "networkPolicy" "enabled" false .Values.modelserver)) -}}
 {{- $problems = append $problems (dict "path" "gateway.gke.proxyOnlySubnets" "message" "without modelserver.networkPolicy.enabled this would be the engines' only NetworkPolicy, and lock the endpoint picker out") -}}
 {{- end -}}
+{{- if and $on.gateway $on.modelserver .Values.gateway.route.enabled .Values.gateway.modelRouting.enabled -}}
+{{- $routed := include "llmd-gateway.modelNames" .Subcharts.gateway | fromJsonArray -}}
+{{- range $adapter, $spec := dig "lora" "adapters" dict .Values.modelserver | default dict -}}
+{{- if and (not (kindIs "invalid" $spec)) (not (has $adapter $routed)) -}}
+{{- $problems = append $problems (dict "path" (printf "gateway.modelRouting.names.%s" $adapter) "message" (printf "must be true: modelserver.lora.adapters has %s, and requests for it would reach no route" $adapter)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and $on.autoscaling $on.scheduler -}}
 {{- $config := include "llmd-scheduler.config" .Subcharts.scheduler -}}
 {{- $counted := false -}}
