@@ -124,8 +124,8 @@ def _pod_memory(recipe: Recipe, role: RoleSpec) -> int:
 
 
 def _index(recipe: Recipe, sizes: Mapping[str, int]) -> dict[str, Any]:
-    """What the scheduler turns into blocks of its index: bytes of a token, and those of the smallest pod with a tier, for
-    each tier that the values name without a size.
+    """What the scheduler turns into blocks of its index: bytes of a token and, for each tier that the values name
+    without a size, those of the smallest pod that has one.
     """
     roles = _users(recipe, "cpu")
     tiers = _at(recipe.values, _TIERS)
