@@ -46,8 +46,9 @@ in the whole group, vllm/distributed/kv_events.py.
 {{- if and $events .ctx.Values.engine.flags.kvEvents -}}
 {{- /* Every pod then has its ranks' events on the same ports, where the endpoint picker expects them. */ -}}
 {{- $port := int .ctx.Values.global.llmd.ports.kvEvents -}}
-{{- $text := $events | replace "\\" "\\\\" | replace "\"" "\\\"" | replace (printf ":%d\\\"" $port) (printf ":$((%d - %s))\\\"" $port $first) -}}
-{{- $out = append $out (printf "%s=\"%s\"" .ctx.Values.engine.flags.kvEvents $text) -}}
+{{- /* In single quotes, out of which only the port is taken: whatever a name holds, the shell reads none of it. */ -}}
+{{- $text := $events | replace "'" "'\\''" | replace (printf "//*:%d\"" $port) (printf "//*:'\"$((%d - %s))\"'\"" $port $first) -}}
+{{- $out = append $out (printf "%s='%s'" .ctx.Values.engine.flags.kvEvents $text) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $out -}}
