@@ -74,6 +74,7 @@ class LintOptions:
 def run(options: LintOptions, cluster: ClusterOptions) -> None:
     """Find mistakes in manifests, ours or not: engine flags, scheduler, ports, pairs, scalers. Installs nothing."""
     from llmdctl.lint import Versions, lint, load_configuration
+    from llmdctl.model.finding import Report
 
     use(OutputChoice(_format(options.output), options.quiet, options.debug))
     if options.list_rules:
@@ -81,15 +82,25 @@ def run(options: LintOptions, cluster: ClusterOptions) -> None:
         return
     configuration = load_configuration(options.config)
     chosen = _suppression(options, configuration)
-    read = _read(options, cluster)
+    reads = _read(options, cluster)
     versions = Versions(
         engine=options.engine_version or configuration.engine_version,
         epp=options.epp_version or configuration.epp_version,
     )
-    report = lint(read.manifests, versions=versions, suppression=chosen, found=read.findings)
+    report = Report.together(
+        lint(
+            read.manifests,
+            versions=versions,
+            suppression=chosen,
+            found=read.findings,
+            complete=read.complete,
+        )
+        for read in reads
+    )
     _write(report, options)
-    if read.problems:
-        raise UsageError("Not everything could be read.", problems=tuple(read.problems))
+    problems = tuple(problem for read in reads for problem in read.problems)
+    if problems:
+        raise UsageError("Not everything could be read.", problems=problems)
     counts = report.counts
     if counts["error"]:
         raise typer.Exit(FOUND_ERRORS)
@@ -109,8 +120,8 @@ def _suppression(options: LintOptions, configuration: Configuration) -> Suppress
     return suppression({"--ignore": options.ignore, str(options.config or FILE_NAME): list(configuration.ignore)})
 
 
-def _read(options: LintOptions, cluster: ClusterOptions) -> Read:
-    """Everything that is to be judged.
+def _read(options: LintOptions, cluster: ClusterOptions) -> tuple[Read, ...]:
+    """Everything that is to be judged, what belongs together in one.
 
     Raises UsageError when nothing was named, or when there is no object in it.
     """
@@ -121,20 +132,20 @@ def _read(options: LintOptions, cluster: ClusterOptions) -> Read:
         raise UsageError(
             "Nothing to lint was named.", remedy="Name files or folders, - for standard input, or --namespace."
         )
-    read = gather(places, sys.stdin.buffer.read() if "-" in places else None)
+    reads = gather(places, sys.stdin.buffer.read() if "-" in places else None)
     if options.namespace is not None:
         from llmdctl.release import live_objects
 
         live = live_objects(doors.open_cluster(cluster), options.namespace)
-        read.manifests.extend(Manifest(value=item) for item in live.objects)
+        reads[0].manifests.extend(Manifest(value=item) for item in live.objects)
         if live.forbidden:
             say(f"Not read, for lack of rights: {', '.join(live.forbidden)}.")
-    if not read.manifests and not read.problems:
+    if not any(read.manifests or read.problems for read in reads):
         raise UsageError(
             "There is no object of Kubernetes to lint.",
             remedy="Render charts and kustomizations first, and lint the result.",
         )
-    return read
+    return reads
 
 
 def _write(report: Report, options: LintOptions) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from llmdctl.lint.manifest import Place, look
-from llmdctl.lint.shell import commands
+from llmdctl.lint.shell import ShellWord, commands
 
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")  # of Kubernetes; `$$(X)` stands for itself
 _SHELLS = ("sh", "bash", "ash", "dash")
@@ -131,21 +131,21 @@ def started(container: Mapping[str, Any], env: Mapping[str, str | None]) -> list
         for index, text in enumerate(look(container, key) or ())
         if isinstance(text, (str, int, float))
     ]
-    script = _script(words)
-    if script is None:
+    at = _script(words)
+    if at is None:
         return [_line(words)]
+    script, given = words[at], words[at + 2 :]  # after the script come $0, and then "$@"
     known = {name: value for name, value in env.items() if value is not None}
     own = _assigned(script.text)
     known = {name: value for name, value in known.items() if name not in own}
     return [
-        _line(
-            [
-                Word(text=word.text, place=script.place, line=word.line, opaque=word.opaque, many=word.many)
-                for word in command
-            ]
-        )
+        _line([part for word in command for part in (given if word.arguments else [_scripted(word, script)])])
         for command in commands(script.text, known)
     ]
+
+
+def _scripted(word: ShellWord, script: Word) -> Word:
+    return Word(text=word.text, place=script.place, line=word.line, opaque=word.opaque, many=word.many)
 
 
 def _line(words: Sequence[Word]) -> CommandLine:
@@ -159,13 +159,13 @@ def _assigned(script: str) -> set[str]:
     )
 
 
-def _script(words: Sequence[Word]) -> Word | None:
-    """The script of `sh -c SCRIPT`, also as `bash -ec` or `env bash -lc`."""
+def _script(words: Sequence[Word]) -> int | None:
+    """The place of the script of `sh -c SCRIPT`, also as `bash -ec` or `env bash -lc`."""
     for index, word in enumerate(words):
         if word.text.rpartition("/")[2] in _SHELLS:
-            for flag, following in zip(words[index + 1 :], words[index + 2 :], strict=False):
+            for number, flag in enumerate(words[index + 1 : -1], start=index + 1):
                 if re.fullmatch(r"-[a-z]*c[a-z]*", flag.text):
-                    return following
+                    return number + 1
                 if not flag.text.startswith("-"):
                     break
             return None
@@ -186,7 +186,8 @@ def _word(text: object, place: Place, env: Mapping[str, str | None]) -> Word:
         opaque = opaque or value is None
         return value or ""
 
-    return Word(text=_REFERENCE.sub(replace, str(text)), place=place, opaque=opaque)
+    filled = _REFERENCE.sub(replace, str(text))
+    return Word(text=filled, place=place, opaque=opaque or "${" in filled)  # `${X}`: for envsubst to fill in
 
 
 def after(line: CommandLine, matches: Callable[[Sequence[str]], int]) -> CommandLine | None:

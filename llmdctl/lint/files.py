@@ -10,49 +10,42 @@ from typing import Any, Final
 from llmdctl.errors import Problem, UsageError
 from llmdctl.lint.manifest import Manifest, look
 from llmdctl.lint.reading import Read, read
-from llmdctl.lint.rule import codes
-from llmdctl.model.finding import Finding, Severity
 
-_KUSTOMIZE: Final = "https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/"
-
-CODES = codes(
-    ("LD1990", "Kustomization of a file that is not there", Severity.ERROR, f"kustomize build fails. {_KUSTOMIZE}"),
-    (
-        "LD1991",
-        "Kustomization whose patches reach nothing",
-        Severity.ERROR,
-        "Patches of a Kustomization change its own resources only; one that is listed under `resources` of another "
-        f"needs kind: Component and a place under `components` to change what stands beside it. {_KUSTOMIZE}",
-    ),
-)
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 STDIN: Final = "-"
 _KUSTOMIZATIONS: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MAX_BYTES: Final = 64 * 2**20  # `kubectl get -o yaml` of 2,000 objects weighs about 10 MB
 
 
-def gather(places: Iterable[str], stdin: bytes | None = None) -> Read:
-    """Everything in the files and folders; `-` stands for `stdin`.
+def gather(places: Iterable[str], stdin: bytes | None = None) -> tuple[Read, ...]:
+    """What belongs together: everything that is named, and then each folder below a named one by itself.
 
-    Raises UsageError for a place that cannot be read. Files inside folders that hold no objects are left out.
+    `-` stands for `stdin`. Relations are followed inside each Read only: folders of a repository are variants of each
+    other as often as parts of one whole. Files inside folders that hold no objects are left out. Raises UsageError
+    for a place that cannot be read.
     """
-    done = Read()
+    named = Read()
     problems: list[Problem] = []
+    folders: dict[Path, list[Path]] = {}
     files: list[Path] = []
-    for place in places:
+    for place in dict.fromkeys(places):
         if place == STDIN:
-            _add(done, stdin or b"", "<stdin>", problems)
+            _add(named, stdin or b"", "<stdin>", problems)
         elif Path(place).is_dir():
-            files.extend(_inside(Path(place)))
+            for file in _inside(Path(place)):
+                folders.setdefault(file.parent, []).append(file)
         else:
             files.append(Path(place))
-    partial = _partial(files, done)
-    for file in dict.fromkeys(files):
-        if file.name not in _KUSTOMIZATIONS and file.resolve() not in partial:
-            _add(done, _bytes(file, problems), str(file), problems)
+    done = {folder: Read(complete=len(folders) == 1) for folder in folders}
+    unlisted = _unlisted((file, done[folder]) for folder, inner in folders.items() for file in inner)
+    unlisted |= _unlisted((file, named) for file in files if file.name in _KUSTOMIZATIONS)
+    for target, inner in ((named, files), *((done[folder], inner) for folder, inner in folders.items())):
+        for file in inner:
+            if file.name not in _KUSTOMIZATIONS and file.resolve() not in unlisted:
+                _add(target, _bytes(file, problems), str(file), problems)
     if problems:
         raise UsageError("Some places cannot be read.", problems=tuple(problems))
-    return done
+    return (named, *done.values())
 
 
 def _inside(folder: Path) -> Iterator[Path]:
@@ -93,20 +86,23 @@ def _add(done: Read, data: bytes, name: str, problems: list[Problem]) -> None:
     done.skipped += found.skipped
 
 
-def _partial(files: Iterable[Path], done: Read) -> set[Path]:
-    """Files that a kustomization names as patches and the like: parts of objects, not objects."""
-    partial: set[Path] = set()
-    for file in files:
+def _unlisted(files: Iterable[tuple[Path, Read]]) -> set[Path]:
+    """Files beside a kustomization that are no resources of it: patches and the like, or nothing at all."""
+    unlisted: set[Path] = set()
+    listed: set[Path] = set()
+    known = list(files)
+    for file, done in known:
         if file.name not in _KUSTOMIZATIONS:
             continue
         found = _kustomization(file, done)
         if found is None:
             continue
         done.manifests.append(found)
-        done.findings.extend(_missing(found, file.parent))
-        done.findings.extend(_reaches_nothing(found))
-        partial |= {(file.parent / name).resolve() for name in _parts(found.value)}
-    return partial
+        names = [name for key in ("resources", "bases") for name in found.rows(key) if isinstance(name, str)]
+        listed |= {(file.parent / name).resolve() for name in names}
+        unlisted |= {other.resolve() for other, _ in known if other.parent == file.parent}
+        unlisted |= {(file.parent / name).resolve() for name in _parts(found.value)}
+    return unlisted - listed
 
 
 def _kustomization(file: Path, done: Read) -> Manifest | None:
@@ -137,36 +133,3 @@ def _parts(value: Mapping[str, Any]) -> Iterator[str]:
     for row in look(value, "helmCharts") or ():
         if isinstance(look(row, "valuesFile"), str):
             yield row["valuesFile"]
-
-
-def _missing(found: Manifest, folder: Path) -> Iterator[Finding]:
-    for key in ("resources", "bases", "components"):
-        for index, name in enumerate(found.rows(key)):
-            if isinstance(name, str) and not _remote(name) and not (folder / name).exists():
-                yield _absent(found, (key, index), name)
-    for key in ("patches", "patchesJson6902"):
-        for index, row in enumerate(found.rows(key)):
-            name = look(row, "path")
-            if isinstance(name, str) and not _remote(name) and not (folder / name).exists():
-                yield _absent(found, (key, index, "path"), name)
-    for index, name in enumerate(found.rows("patchesStrategicMerge")):
-        if isinstance(name, str) and "\n" not in name and not _remote(name) and not (folder / name).exists():
-            yield _absent(found, ("patchesStrategicMerge", index), name)
-
-
-def _absent(found: Manifest, place: tuple[str | int, ...], name: str) -> Finding:
-    return found.finding(CODES["LD1990"], place, f"{name} is not there.", "Correct the path, or add the file.")
-
-
-def _remote(name: str) -> bool:
-    return "://" in name or name.startswith(("git@", "github.com/")) or "?ref=" in name or "$" in name
-
-
-def _reaches_nothing(found: Manifest) -> Iterator[Finding]:
-    own = ("resources", "bases", "components", "helmCharts", "generators", "configMapGenerator", "secretGenerator")
-    if found.kind != "Kustomization" or any(found.rows(key) for key in own):
-        return
-    for key in ("patches", "patchesStrategicMerge", "patchesJson6902"):
-        if found.rows(key):
-            message = "These patches change nothing: this Kustomization has no resources of its own."
-            yield found.finding(CODES["LD1991"], (key,), message, "Make it a Component, or list the resources here.")

@@ -18,9 +18,13 @@ def lint(
     versions: Versions | None = None,
     suppression: Suppression | None = None,
     found: Iterable[Finding] = (),
+    complete: bool = True,
 ) -> Report:
-    """The report over `manifests`; `found` are findings that reading them gave already."""
-    world = World(manifests, versions)
+    """The report over `manifests`; `found` are findings that reading them gave already.
+
+    Without `complete`, the manifests are a part of something: what is missing may stand elsewhere.
+    """
+    world = World(manifests, versions, complete=complete)
     findings = [*found, *mistaken(world), *(finding for rule in RULES for finding in rule.check(world))]
     chosen = suppression or Suppression()
     kept = [finding for finding in findings if not chosen.ignores(finding, world)]

@@ -54,6 +54,7 @@ class Read:
     findings: list[Finding] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)  # nothing can be made of the text from here on
     skipped: int = 0  # documents that are no objects of Kubernetes
+    complete: bool = True  # False: one folder of several
 
 
 class _TooMuchError(Exception):

@@ -23,6 +23,7 @@ class ShellWord:
     opaque: bool = False  # part of it is not known
     many: bool = False  # it may be any number of words
     quoted: bool = False
+    arguments: bool = False  # `"$@"`: what the script itself was given
 
 
 @dataclass(slots=True)
@@ -144,6 +145,7 @@ class _Scanner:
             self._add(rest[0])
             self.at += 1
             return
+        word.arguments = not word.text and rest[:length] in ("$@", "${@}", "$*")
         word.opaque = True
         word.many = word.many or not quoted or "@" in rest[:length] or "[*]" in rest[:length]
         self.line += rest[:length].count("\n")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from llmdctl.errors import Problem, UsageError
-from llmdctl.lint.files import CODES as FILE_CODES
 from llmdctl.lint.reading import CODES as READING_CODES
 from llmdctl.lint.rule import Code, codes
 from llmdctl.lint.rules import CODES as RULE_CODES
@@ -23,7 +22,7 @@ OWN_CODES: Final = codes(
         "What was to be ignored is not, or not any more.",
     ),
 )
-CODES: Final[Mapping[str, Code]] = {**READING_CODES, **FILE_CODES, **OWN_CODES, **RULE_CODES}
+CODES: Final[Mapping[str, Code]] = {**READING_CODES, **OWN_CODES, **RULE_CODES}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -13,6 +14,7 @@ from llmdctl.lint.pods import Container, Pod, image, pods_of
 from llmdctl.lint.queries import Query, queries_of
 from llmdctl.lint.reading import inside
 from llmdctl.lint.recognition import Engine, Sidecar, engine_of, epp_line, sidecar_of
+from llmdctl.model.finding import Severity
 
 POOL_KINDS: Final = ("InferencePool",)
 ANNOTATION: Final = "lint.llmdctl.dev/ignore"
@@ -57,9 +59,17 @@ class Epp:
 class World:
     """What the rules see. All of it is made once and never changed."""
 
-    def __init__(self, manifests: Sequence[Manifest], versions: Versions | None = None) -> None:
+    def __init__(
+        self, manifests: Sequence[Manifest], versions: Versions | None = None, *, complete: bool = True
+    ) -> None:
         self.manifests = tuple(manifests)
         self.versions = versions or Versions()
+        self.complete = complete  # False: one folder of several, so what is missing may stand elsewhere
+
+    def missing(self, name: str = "", there: Iterable[str] = ()) -> Severity | None:
+        """How much it weighs that something is not there: what looks like a misspelling is one in any case."""
+        near = bool(name) and bool(difflib.get_close_matches(name, list(there), n=1, cutoff=0.85))
+        return None if self.complete or near else Severity.UNKNOWN
 
     def of_kind(self, *kinds: str) -> Iterator[Manifest]:
         """Every object of these kinds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,6 +48,16 @@ class Report:
     findings: tuple[Finding, ...] = ()
     objects: int = 0  # that were read
     ignored: int = 0  # findings taken out by --ignore, the configuration or an annotation
+
+    @classmethod
+    def together(cls, reports: Iterable[Report]) -> Report:
+        """Several reports as one, in their order."""
+        several = tuple(reports)
+        return cls(
+            findings=tuple(finding for report in several for finding in report.findings),
+            objects=sum(report.objects for report in several),
+            ignored=sum(report.ignored for report in several),
+        )
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -117,7 +117,7 @@ def ranks(engine: Engine) -> int | None:
 
 
 def _parallelism(engine: Engine) -> Iterator[Finding]:
-    if engine.name not in (VLLM, SGLANG) or _several(engine):
+    if engine.name not in (VLLM, SGLANG) or _several(engine) or not engine.line.words:
         return
     stated = resources(engine.container.value)
     devices = {name: round(count) for name, count in stated.items() if name in GPUS}
@@ -222,7 +222,8 @@ def _tpu(pod: Pod) -> Iterator[Finding]:
 
 def _shared_memory(engine: Engine) -> Iterator[Finding]:
     tensor = engine.tensor
-    if tensor is None or tensor < 2 or look(engine.container.pod.spec, "hostIPC"):
+    on_gpus = any(name in GPUS for name in resources(engine.container.value))
+    if tensor is None or tensor < 2 or not on_gpus or look(engine.container.pod.spec, "hostIPC"):
         return
     mounts = look(engine.container.value, "volumeMounts") or ()
     if not any(str(look(mount, "mountPath")).rstrip("/") == "/dev/shm" for mount in mounts):

@@ -126,9 +126,9 @@ def check(world: World) -> Iterator[Finding]:
             continue
         if not [side for side in decode if side.pod.replicas != 0]:
             message = "Prefill has no decode beside it in the pool."
-            yield prefill[0].pod.workload.finding(
-                CODES["LD1602"], ("metadata",), message, "Add a workload with the role decode."
-            )
+            remedy = "Add a workload with the role decode."
+            workload = prefill[0].pod.workload
+            yield workload.finding(CODES["LD1602"], ("metadata",), message, remedy, severity=world.missing())
             continue
         for side in (*prefill, *decode):
             yield from _side(side)
@@ -341,7 +341,8 @@ def _protocol(sidecar: Sidecar, engine: Engine) -> Iterator[Finding]:
         yield sidecar.container.finding(CODES["LD1957"], (), message, "", word=option.word)
         return
     side = _Side(sidecar.container.pod, engine, "decode")
-    fitting = rules["vllm"].get(option.value, ())
-    if fitting and side.known and not set(fitting) & set(side.connectors):
+    spoken = {rules["protocol"].get(connector) for connector in side.connectors}  # None: a connector not listed
+    if spoken and None not in spoken and option.value in rules["protocol"].values() and option.value not in spoken:
         message = f"The sidecar speaks {option.value}, and the engine's connector is {_named(side)}."
-        yield sidecar.container.finding(CODES["LD1957"], (), message, f"Use {fitting[0]}.", word=option.word)
+        remedy = f"Use --kv-connector {sorted(map(str, spoken))[0]}."
+        yield sidecar.container.finding(CODES["LD1957"], (), message, remedy, word=option.word)

@@ -162,6 +162,8 @@ def _image(container: Container) -> Iterator[Finding]:
         yield container.finding(CODES["LD1910"], (), message, "State one with a version.")
         return
     found = image(container.image)
+    if re.search(r"[A-Z${]", found.repository):
+        return  # a placeholder that kustomize or envsubst fills in: names of images are lower case
     if not found.digest and (not found.tag or _FLOATING.match(found.tag)):
         shown = f"the tag {found.tag}" if found.tag else "no tag, which means latest"
         message = f"The image {container.image} has {shown}."

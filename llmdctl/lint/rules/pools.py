@@ -93,7 +93,7 @@ def _selection(world: World, pool: Manifest) -> Iterator[Finding]:
             message = f"The selector ({labels}) matches no pod."
             near = engines[0].container.pod
             remedy = f"The pods of {near.workload.kind} {near.workload.name} carry {_labels(near)}."
-            yield pool.finding(CODES["LD1603"], ("spec", "selector"), message, remedy)
+            yield pool.finding(CODES["LD1603"], ("spec", "selector"), message, remedy, severity=world.missing())
         return
     for pod in pods:
         if any(epp.container.pod is pod for epp in world.epps):
@@ -164,7 +164,8 @@ def _served(world: World, epp: Epp) -> Iterator[Finding]:
         return
     names = ", ".join(pool.name for pool in here)
     message = f"The endpoint picker serves the pool '{option.value}', and there is none of that name."
-    yield epp.container.finding(CODES["LD1922"], (), message, f"There is {names}.", word=option.word)
+    weight = world.missing(option.value, [pool.name for pool in here])
+    yield epp.container.finding(CODES["LD1922"], (), message, f"There is {names}.", severity=weight, word=option.word)
 
 
 def _picker(world: World, pool: Manifest) -> Iterator[Finding]:
@@ -177,7 +178,8 @@ def _picker(world: World, pool: Manifest) -> Iterator[Finding]:
     if service is None:
         message = f"The Service {name}, which should lead to the endpoint picker, is not there."
         names = ", ".join(item.name for item in services[:6])
-        yield pool.finding(CODES["LD1923"], ("spec", base, "name"), message, f"There is {names}.")
+        weight = world.missing(name, [item.name for item in services])
+        yield pool.finding(CODES["LD1923"], ("spec", base, "name"), message, f"There is {names}.", severity=weight)
         return
     port = pool.get("spec", base, "port", "number") or pool.get("spec", base, "portNumber") or DEFAULT_GRPC_PORT
     row = next((row for row in service.rows("spec", "ports") if look(row, "port") == port), None)
@@ -194,7 +196,7 @@ def _behind(world: World, pool: Manifest, service: Manifest, target: object) -> 
     epps = [epp for epp in world.epps if epp.container.pod in pods]
     if not epps:
         message = f"The pool {pool.name} asks the Service {service.name}, which selects no endpoint picker."
-        yield service.finding(CODES["LD1923"], ("spec", "selector"), message)
+        yield service.finding(CODES["LD1923"], ("spec", "selector"), message, severity=world.missing())
         return
     for epp in epps:
         option = epp.line.find("--grpc-port")
@@ -213,4 +215,5 @@ def _reference(world: World, manifest: Manifest) -> Iterator[Finding]:
     if name and known and name not in known:
         message = f"poolRef names '{name}', and no pool has that name: the endpoint picker ignores this object."
         place = ("spec", "poolRef", "name")
-        yield manifest.finding(CODES["LD1925"], place, message, f"There is {', '.join(sorted(set(known)))}.")
+        remedy = f"There is {', '.join(sorted(set(known)))}."
+        yield manifest.finding(CODES["LD1925"], place, message, remedy, severity=world.missing(name, known))

@@ -105,7 +105,8 @@ def _backend(world: World, route: Manifest, place: tuple[str | int, ...]) -> Ite
     if not named:
         names = ", ".join(pool.name for pool in pools)
         message = f"The route leads to the pool '{name}', and there is none of that name."
-        yield route.finding(CODES["LD1927"], (*place, "name"), message, f"There is {names}.")
+        weight = world.missing(str(name), [pool.name for pool in pools])
+        yield route.finding(CODES["LD1927"], (*place, "name"), message, f"There is {names}.", severity=weight)
     elif all(pool.group != group for pool in named):
         message = f"The pool {name} is of the group {named[0].group}, and the route names {group}."
         yield route.finding(CODES["LD1927"], (*place, "group"), message, "Use one group for both.")
@@ -198,7 +199,7 @@ def _service(world: World, service: Manifest) -> Iterator[Finding]:
     pods = world.selected(service.table("spec", "selector"), service.namespace)
     for index, row in enumerate(service.rows("spec", "ports")):
         target = look(row, "targetPort")
-        if not pods or not isinstance(target, str):
+        if not pods or not isinstance(target, str) or "$" in target:
             continue
         if all(target not in dict(container.ports) for pod in pods for container in pod.containers()):
             message = f"No container of the selected pods has a port called {target}."

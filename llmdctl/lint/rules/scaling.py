@@ -89,7 +89,8 @@ def _target(world: World, scaler: Manifest, targets: dict[tuple[str, str, str], 
     if workload is None and there and name:
         message = f"There is no {kind} called {name}."
         place = ("spec", "scaleTargetRef", "name")
-        yield scaler.finding(CODES["LD1940"], place, message, f"There is {', '.join(there[:6])}.")
+        remedy = f"There is {', '.join(there[:6])}."
+        yield scaler.finding(CODES["LD1940"], place, message, remedy, severity=world.missing(name, there))
     elif workload is not None and isinstance(workload.get("spec", "replicas"), int) and not _live(workload):
         message = f"replicas is stated, and {scaler.kind} {scaler.name} scales this workload: each apply sets it back."
         yield workload.finding(CODES["LD1943"], ("spec", "replicas"), message, "Leave replicas out.")
@@ -147,7 +148,10 @@ def _queries(world: World) -> Iterator[Finding]:
                 what = "pool" if label == "inference_pool" else "model"
                 message = f'The query asks for {label}="{value}", and no {what} of that name is there.'
                 listed = ", ".join(sorted(known))
-                yield query.manifest.finding(CODES["LD1946"], query.place, message, f"There is {listed}.")
+                weight = world.missing(value, known)
+                yield query.manifest.finding(
+                    CODES["LD1946"], query.place, message, f"There is {listed}.", severity=weight
+                )
 
 
 def _adapters(option: Any) -> set[str]:  # noqa: ANN401 - an Option

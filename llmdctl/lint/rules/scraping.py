@@ -112,8 +112,9 @@ def _model(engine: Engine) -> Iterator[Finding]:
         words = (_plain(name), _plain(name.rpartition("/")[2]))
         if any(plain in word or word in plain for word in words if word):
             return
+    sizes = _sizes(label), {size for name in names for size in _sizes(name)}
     shared = _words(label) & {word for name in names for word in _words(name)}
-    if shared:
+    if shared and (not all(sizes) or sizes[0] & sizes[1]):
         return  # a short form such as `llama-8b`
     message = f"The label {_MODEL} says {label}, and the engine serves {names[0]}."
     yield pod.workload.finding(
@@ -125,6 +126,13 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+def _sizes(name: str) -> set[str]:
+    """`32b` of `Qwen3-32B`."""
+    return set(re.findall(r"(?<![0-9.])(\d+(?:\.\d+)?b)(?![a-z0-9])", name.lower()))
+
+
 def _words(name: str) -> set[str]:
     """The words of a name that tell one model from another: with a letter, and no size."""
-    return {word for word in re.split(r"[^a-z0-9.]+", name.lower()) if re.search(r"[a-z]{3}", word)}
+    return {
+        word for word in re.split(r"[^a-z0-9.]+", name.lower()) if re.search(r"[a-z]{3}", word) and word != "instruct"
+    }
