@@ -121,6 +121,11 @@ def test_on_no_platform_a_pod_lands_on_another_accelerator(facet: dict[str, Any]
         defaults = block["values"].get("modelserver", {}).get("roleDefaults", {})
         if defaults.keys() & {"nodeSelector", "affinity"}:
             chosen |= set(data.as_list(block["match"].get("platform", [])))
+    for name, platform in data.facets("platform").items():
+        for block in platform.get("when", ()):
+            selects = "nodeSelector" in block.get("values", {}).get("modelserver", {}).get("roleDefaults", {})
+            if selects and facet["name"] in data.as_list(block["match"].get("accelerator", [])):
+                chosen.add(name)
     assert chosen | refused == PLATFORMS
 
 

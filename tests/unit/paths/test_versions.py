@@ -64,6 +64,8 @@ def test_a_prerequisite_says_what_it_brings_and_how_to_get_it(name: str) -> None
 
 CHART_IMAGES = [
     ("gateway", ("modelRouting", "router", "image"), ("bbr", "default")),
+    ("kvstore", ("mooncake", "image"), ("mooncake", "default")),
+    ("kvstore", ("redis", "image"), ("valkey", "default")),
     ("modelserver", ("roleDefaults", "image"), ("vllm", "nvidia")),
     ("modelserver", ("routingSidecar", "image"), ("sidecar", "default")),
     ("scheduler", ("image",), ("epp", "default")),
