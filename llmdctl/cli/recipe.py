@@ -53,12 +53,14 @@ def list_recipes(listed: ListOptions, output: OutputOptions) -> None:
     from llmdctl.cli.views import cells
     from llmdctl.cli.views import recipes as view
     from llmdctl.recipe import matrix
+    from llmdctl.values import contradictions
 
     use(output)
     loaded = composing.load_catalog(listed)
     paths = tuple(loaded.path(name) for name in listed.recipes or loaded.names("path"))
     if listed.cells:
-        found = cells.answer(loaded, matrix(loaded, tuple(path.name for path in paths)), left_out=listed.left_out)
+        combinations = matrix(loaded, tuple(path.name for path in paths), contradictions)
+        found = cells.answer(loaded, combinations, left_out=listed.left_out)
         write_result(found, cells.page(found))
     else:
         rows = tuple(view.summary(loaded, path) for path in paths)

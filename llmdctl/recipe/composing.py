@@ -13,7 +13,7 @@ from llmdctl.model.selection import Overrides, Selection
 from llmdctl.recipe.capacity import tensor_fit, too_tight
 from llmdctl.recipe.catalog import Catalog
 from llmdctl.recipe.evaluation import Evaluation, Lazy
-from llmdctl.recipe.evidence import evidence_of
+from llmdctl.recipe.evidence import compared, covering, evidence_of
 from llmdctl.recipe.expressions import ExpressionError
 from llmdctl.recipe.facet import Block
 from llmdctl.recipe.layering import applicable, lay, ordered
@@ -65,7 +65,7 @@ def compose(catalog: Catalog, selection: Selection, overrides: Overrides = NO_OV
         roles=roles,
         values=values,
         layers=layers,
-        evidence=_evidence(known, overlaid, forced),
+        evidence=_evidence(_compared(catalog, cell, known, values), overlaid, forced),
         prerequisites=catalog.versions.prerequisites(_prerequisites(cell, values, roles)),
         warnings=tuple(_warnings(cell, blocks, forced, values, roles)),
         forced=bool(forced),
@@ -166,6 +166,11 @@ def _value_problems(
             model=str(model.get("id")),
             accelerator=str(facts["accelerator"].get("resource")),
         )
+
+
+def _compared(catalog: Catalog, cell: Cell, known: Evidence, values: Mapping[str, Any]) -> Evidence:
+    cited = covering(catalog.cells, cell.names)
+    return compared(known, cited.run if cited else None, values, catalog.versions.chosen)
 
 
 def _evidence(known: Evidence, overlaid: Overlaid, forced: list[str]) -> Evidence:

@@ -7,12 +7,12 @@ evidence.yaml; and COMPOSITIONS.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
-from llmdctl.errors import RecipeError
+from llmdctl.errors import Problem, RecipeError
 from llmdctl.model.recipe import Evidence, Recipe
 from llmdctl.model.selection import AXES, Selection
 from llmdctl.recipe.capacity import tensor_fit, too_tight
@@ -62,11 +62,22 @@ class MatrixCell:
         return Selection(**self.names)
 
 
-def matrix(catalog: Catalog, paths: tuple[str, ...] = ()) -> Iterator[MatrixCell]:
+Objections = Callable[[Recipe], Iterable[Problem]]
+"""What else speaks against a composed recipe; `values.contradictions` judges its sizes."""
+
+
+def no_objections(_: Recipe) -> Iterable[Problem]:
+    """Nothing."""
+    return ()
+
+
+def matrix(
+    catalog: Catalog, paths: tuple[str, ...] = (), objections: Objections = no_objections
+) -> Iterator[MatrixCell]:
     """Every combination of the default matrix of `paths` (all, when none is named), by path; each once."""
     for name in paths or catalog.names("path"):
         for names in candidates(catalog, catalog.path(name)):
-            yield judged(catalog, names)
+            yield judged(catalog, names, objections)
 
 
 def candidates(catalog: Catalog, path: WellLitPath) -> Iterator[Mapping[str, str]]:
@@ -80,7 +91,7 @@ def candidates(catalog: Catalog, path: WellLitPath) -> Iterator[Mapping[str, str
             yield names
 
 
-def judged(catalog: Catalog, names: Mapping[str, str]) -> MatrixCell:
+def judged(catalog: Catalog, names: Mapping[str, str], objections: Objections = no_objections) -> MatrixCell:
     """A combination, composed, or the first reason why not."""
     found = refused(catalog, names)
     if found:
@@ -91,6 +102,9 @@ def judged(catalog: Catalog, names: Mapping[str, str]) -> MatrixCell:
         return MatrixCell(names=names, refusal=_uncomposed(catalog, names, wrong))
     for sentence in too_tight(recipe.roles, recipe.facts, recipe.values):
         return MatrixCell(names=names, refusal=_no_room(sentence))
+    for problem in objections(recipe):
+        reason = "Sizes that follow from the model and the node do not fit together."
+        return MatrixCell(names=names, refusal=Refusal(kind="sizes", reason=reason, detail=_sentence(problem.message)))
     return MatrixCell(names=names, recipe=recipe)
 
 
@@ -153,12 +167,16 @@ def _uncomposed(catalog: Catalog, names: Mapping[str, str], wrong: RecipeError) 
         titles = (catalog.facet(axis, names[axis]).title for axis in ("engine", "accelerator"))
         return Refusal(kind="no-image", reason="There is no image of {} for {} in versions.yaml.".format(*titles))
     message = wrong.problems[0].message if wrong.problems else wrong.message
-    return Refusal(kind="composition", reason=f"{message[0].upper()}{message[1:]}")
+    return Refusal(kind="composition", reason=_sentence(message))
 
 
 def _no_room(detail: str) -> Refusal:
     reason = "The accelerators of one node have no room for the weights and one sequence of the longest context."
-    return Refusal(kind="context", reason=reason, detail=f"{detail[0].upper()}{detail[1:]}")
+    return Refusal(kind="context", reason=reason, detail=_sentence(detail))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _word(axis: str) -> str:

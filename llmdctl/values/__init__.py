@@ -5,8 +5,8 @@ reads back unchanged.
 """
 
 from llmdctl.values.building import build, complete
-from llmdctl.values.computed import computed_layer
+from llmdctl.values.computed import computed_layer, contradictions
 from llmdctl.values.generated import values_file
 from llmdctl.values.writer import to_yaml
 
-__all__ = ["build", "complete", "computed_layer", "to_yaml", "values_file"]
+__all__ = ["build", "complete", "computed_layer", "contradictions", "to_yaml", "values_file"]

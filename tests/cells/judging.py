@@ -24,7 +24,7 @@ from llmdctl.helm import open_renderer
 from llmdctl.model.release import ReleaseSpec
 from llmdctl.recipe import Catalog, MatrixCell
 from llmdctl.recipe.matrix import candidates, judged
-from llmdctl.values import build
+from llmdctl.values import build, contradictions
 from tests.cells.batch import Batch
 from tests.cells.sections import chart_of, fingerprint, sections
 
@@ -123,7 +123,7 @@ def cells(models: Sequence[str], paths: Sequence[str]) -> Iterator[MatrixCell]:
     for path in paths:
         for names in candidates(loaded, loaded.path(path)):
             if names["model"] in models:
-                yield judged(loaded, names)
+                yield judged(loaded, names, contradictions)
 
 
 @cache

@@ -25,14 +25,15 @@ def cell_counts(catalog: Catalog, path: str) -> dict[str, int]:
 
 def summary(catalog: Catalog, path: WellLitPath) -> results.RecipeSummary:
     """One line of the list, with the evidence of the default cell and of all stated cells."""
-    from llmdctl.recipe.evidence import evidence_of
+    from llmdctl.model.selection import Selection
+    from llmdctl.recipe import compose
 
     return results.RecipeSummary(
         name=path.name,
         title=path.title,
         goal=path.goal,
         defaults=dict(path.defaults),
-        evidence=evidence_of(catalog.cells, {"path": path.name, **path.defaults}, path.defaults).level,
+        evidence=compose(catalog, Selection(path=path.name)).evidence.level,
         cells=cell_counts(catalog, path.name),
         file=path.file,
     )

@@ -54,8 +54,8 @@ kind: path
 name: {name}
 title: A path
 goal: Serve.
-defaults: {{model: small, accelerator: big, engine: fast, fabric: none, kv_tier: none, scheduling: none, prefix_index: none, flow_control: none, gateway: none, autoscaler: none,
-  metrics: none, platform: none}}
+defaults: {{model: small, accelerator: big, engine: fast, fabric: none, kv_tier: none, scheduling: none,
+  prefix_index: none, flow_control: none, gateway: none, autoscaler: none, metrics: none, platform: none}}
 roles: [{roles}]
 values:
   modelserver:
@@ -82,7 +82,17 @@ def files() -> dict[str, str]:
         "plain/recipe.yaml": PATH.format(name="plain", roles="aggregate", first="aggregate"),
         "split/recipe.yaml": PATH.format(name="split", roles="prefill, decode", first="decode"),
     }
-    for axis in ("fabric", "kv_tier", "scheduling", "prefix_index", "flow_control", "gateway", "autoscaler", "metrics", "platform"):
+    for axis in (
+        "fabric",
+        "kv_tier",
+        "scheduling",
+        "prefix_index",
+        "flow_control",
+        "gateway",
+        "autoscaler",
+        "metrics",
+        "platform",
+    ):
         text = f"kind: {axis}\nname: none\ntitle: Nothing\nfacts: {FACTS.get(axis, '{}')}\n"
         found[f"facets/{FOLDERS[axis]}/none.yaml"] = text
     return found

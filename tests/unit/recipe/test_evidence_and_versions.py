@@ -18,6 +18,7 @@ cells:
     level: nightly
     link: https://example.com/run
     reason: Runs each night.
+    run: {versions: {}, values: {modelserver: {roleDefaults: {args: {a: 1}}}}}
   - match: {path: plain, accelerator: big, engine: fast, model: odd}
     level: derived
     link: https://example.com/odd
@@ -151,3 +152,52 @@ def test_sets_that_do_not_fit_together(write, text: str, expected: str) -> None:
     with pytest.raises(RecipeError) as caught:
         Catalog.load([first, own])
     assert any(expected.format(first=first) in str(problem) for problem in caught.value.problems)
+
+
+RUN = """\
+kind: evidence
+cells:
+  - match: {path: plain, accelerator: big, engine: fast}
+    level: %s
+    link: https://example.com/run
+    reason: A run.
+    run: %s
+"""
+MODEL_SERVER = "{modelserver: {roleDefaults: {args: {a: %s}}, roles: {aggregate: {parallelism: {tensor: 1}}}}}"
+
+
+@pytest.mark.parametrize("level", ["nightly", "benchmarked"])
+@pytest.mark.parametrize(
+    ("run", "differences"),
+    [
+        ("{values: %s}" % (MODEL_SERVER % 1), ()),
+        ("{versions: {lws: 0.9.0}}", ()),
+        (
+            "{values: %s}" % (MODEL_SERVER % 2),
+            ("modelserver.roleDefaults.args.a is 1, where the cited run has 2",),
+        ),
+        (
+            "{values: {modelserver: {roleDefaults: {env: {A: b}}}}}",
+            ('modelserver.roleDefaults.env.A is not set, where the cited run has "b"',),
+        ),
+        ("{values: {modelserver: {roleDefaults: {env: {A: null}}}}}", ()),
+        ("{versions: {lws: 0.8.0}}", ("lws 0.9.0, where the cited run has 0.8.0",)),
+        ("{versions: {engine: 0.1}}", None),  # a number is no version
+        ("{versions: {engine: '0.1', pool: 1.5.0}}", ("engine unknown, where the cited run has 0.1",)),
+    ],
+)
+def test_a_level_is_ours_only_where_nothing_differs_from_the_run(catalog, level, run, differences) -> None:
+    files = {"evidence.yaml": RUN % (level, run), "versions.yaml": VERSIONS}
+    if differences is None:
+        with pytest.raises(RecipeError):
+            catalog(files)
+        return
+    evidence = compose(catalog(files), Selection(path="plain")).evidence
+    assert evidence.differences == differences
+    assert evidence.level == ("derived" if differences else level)
+
+
+def test_a_proven_level_without_its_run_is_refused(catalog) -> None:
+    with pytest.raises(RecipeError) as refused:
+        catalog({"evidence.yaml": RUN.replace("    run: %s\n", "") % "nightly"})
+    assert any("'run' is missing" in problem.message for problem in refused.value.problems)

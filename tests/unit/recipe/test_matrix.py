@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 
 import pytest
-import yaml
 
 from llmdctl import assets
 from llmdctl.errors import RecipeError
@@ -210,5 +209,4 @@ def test_the_compositions_name_facets_that_exist(composition: Mapping[str, str])
 def test_the_api_of_the_pool_is_the_chart_s() -> None:
     template = (assets.charts() / "scheduler" / "templates" / "inferencepool.yaml").read_text()
     assert f"apiVersion: {POOL_API}" in template
-    shipped = yaml.safe_load((assets.paths() / "versions.yaml").read_text())
-    assert all(POOL_API in found["inference_pool_apis"]["standalone"] for found in shipped["sets"].values())
+    assert POOL_API in Catalog.load([assets.paths()]).versions.chosen["inference_pool_apis"]["standalone"]
