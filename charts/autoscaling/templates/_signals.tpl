@@ -33,9 +33,19 @@ autoscaling.signal   (dict "ctx" $ "role" "decode" "signal" "queue")
       "metricType" "Value" "metricName" $metric "selector" (dict "inference_pool" $pool) "perPod" false) -}}
 {{- else if eq .signal "kv-cache" -}}
 {{- $metric := $names.engine.kvCache -}}
-{{- /* The mean of a pod's ranks first: a pod with eight of them is still one pod. At zero replicas there is no series. */ -}}
+{{- /* The mean of a replica's ranks first: a pod with eight of them, or a group of such pods, is still one replica. At zero
+       replicas there is no series. */ -}}
+{{- $pattern := include "llmd.podPattern" (dict "ctx" .ctx "role" .role) -}}
+{{- $series := printf "%s{namespace=%q,pod=~%q}" $metric $namespace $pattern -}}
+{{- $replica := printf "avg by (pod) (%s)" $series -}}
+{{- $workload := (get (include "llmd.roles" .ctx | fromJson) .role).workload -}}
+{{- if and (eq $workload "LeaderWorkerSet") (not (include "llmd.leadersOnly" .ctx)) -}}
+{{- /* Every pod of a group serves; a pod's name is the group's, and behind it the index of all but the leader. */ -}}
+{{- $group := printf "(%s-[0-9]+)(-[0-9]+)?" (include "llmd.componentName" (dict "ctx" .ctx "component" .role)) -}}
+{{- $replica = printf "avg by (group) (label_replace(%s, \"group\", \"$1\", \"pod\", %q))" $series $group -}}
+{{- end -}}
 {{- toJson (dict
-      "query" (printf "sum(avg by (pod) (%s{namespace=%q,pod=~%q})) or vector(0)" $metric $namespace (include "llmd.podPattern" (dict "ctx" .ctx "role" .role)))
+      "query" (printf "sum(%s) or vector(0)" $replica)
       "metricType" "AverageValue" "metricName" $metric "selector" dict "perPod" true) -}}
 {{- else if eq .signal "prefill-tokens" -}}
 {{- $metric := $names.picker.inFlightTokens -}}
