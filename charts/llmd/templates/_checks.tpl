@@ -58,6 +58,13 @@ What follows from one part's values and the global block is checked by that part
 {{- if and $on.gateway $on.modelserver (hasPrefix "gke" (toString .Values.gateway.provider)) .Values.gateway.gke.proxyOnlySubnets (not (dig "networkPolicy" "enabled" false .Values.modelserver)) -}}
 {{- $problems = append $problems (dict "path" "gateway.gke.proxyOnlySubnets" "message" "without modelserver.networkPolicy.enabled this would be the engines' only NetworkPolicy, and lock the endpoint picker out") -}}
 {{- end -}}
+{{- if and $on.monitoring $on.modelserver (eq (toString .Values.monitoring.flavor) "gmp") -}}
+{{- $told := .Subcharts.monitoring.Values.engines.path -}}
+{{- $served := .Subcharts.modelserver.Values.engine.metricsPath -}}
+{{- if ne $told $served -}}
+{{- $problems = append $problems (dict "path" "monitoring.engines.path" "message" (printf "is %s, but modelserver.engine.metricsPath is %s; Google's collectors cannot read it off the pod" $told $served)) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $on.gateway $on.modelserver .Values.gateway.route.enabled .Values.gateway.modelRouting.enabled -}}
 {{- $routed := include "llmd-gateway.modelNames" .Subcharts.gateway | fromJsonArray -}}
 {{- range $adapter, $spec := dig "lora" "adapters" dict .Values.modelserver | default dict -}}
