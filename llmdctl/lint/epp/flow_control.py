@@ -47,6 +47,7 @@ def _flow_control(config: Config) -> Iterator[Remark]:
 
 def _data_layer(config: Config) -> Iterator[Remark]:
     layer = config.value.get("dataLayer")
+    yield from _sources_twice(config)
     if not isinstance(layer, Mapping) or layer.get("injectDefaults") is not False or rows(layer, "sources"):
         return
     path = ("dataLayer", "injectDefaults")
@@ -60,6 +61,16 @@ def _data_layer(config: Config) -> Iterator[Remark]:
         yield remark("LD1828", path, message, advice)
     else:
         yield remark("LD1828", path, "There is no data source.", advice, severity=Severity.WARNING)
+
+
+def _sources_twice(config: Config) -> Iterator[Remark]:
+    seen: set[str] = set()
+    for index, source in enumerate(rows(config.value, "dataLayer", "sources")):
+        name = source.get("pluginRef") if isinstance(source, Mapping) else None
+        if isinstance(name, str) and name in seen:
+            message = f"'{name}' is listed twice as a source: the EPP does not start."
+            yield remark("LD1828", ("dataLayer", "sources", index), message, "List its extractors in one place.")
+        seen.add(str(name))
 
 
 def _data(config: Config) -> Iterator[Remark]:

@@ -41,7 +41,7 @@ def _unknown_type(instance: Instance, known: Catalogue) -> Remark:
     newer = [name for name in successors(instance.type) if name in known.plugins]
     older = [name for name in known.plugins if instance.type in successors(name) and instance.type not in known.plugins]
     if newer:
-        advice = f"Use {' with '.join(newer)}."
+        advice = f"Use {' and '.join(filter(None, (', '.join(newer[:-1]), newer[-1])))}."
     elif older:
         advice = f"In {known.version} it is '{older[0]}'."
     elif known_elsewhere(instance.type, known.version):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from llmdctl.lint.epp.catalogue import Shape
 from llmdctl.lint.epp.config import Config, Instance, Reference, named, rows
 from llmdctl.lint.epp.remark import Place, Remark, nearest, remark
 from llmdctl.model.finding import Severity
+
+# Producers that take the events of a source as extractors do.
+_TAKES_EVENTS: Final = ("precise-prefix-cache-producer", "precise-prefix-cache-scorer")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,7 +21,7 @@ class Wanted:
 
     reference: Reference
     kind: str  # empty: not known, any will do
-    or_kinds: tuple[str, ...] = ()  # further kinds that will do
+    or_types: tuple[str, ...] = ()  # types of other kinds that will do
     undeclared: frozenset[str] = frozenset()  # types that need not be declared
     checked: bool = True  # False: the endpoint picker does not look at it
 
@@ -58,7 +61,7 @@ def _resolved(wanted: Wanted, config: Config) -> Iterator[Remark]:
             message = f"No plugin is called '{reference.name}'{tail}."
             advice = nearest(reference.name, config.by_name) or _declare(reference.name, wanted.kind, config)
             yield remark("LD1813", reference.path, message, advice, severity=severity)
-    elif wanted.kind and found.known and not {wanted.kind, *wanted.or_kinds} & set(found.kinds):
+    elif wanted.kind and found.known and wanted.kind not in found.kinds and found.type not in wanted.or_types:
         message = f"'{reference.name}' is a {_spoken(found.known.kind)}, not a {_spoken(wanted.kind)}."
         yield remark("LD1815", reference.path, message, severity=severity)
 
@@ -92,8 +95,7 @@ def _data_layer(value: Mapping[str, Any], field: str) -> Iterator[Wanted]:
         if entry:
             yield Wanted(reference=entry, kind="source")
         for entry in _each(source, "extractors", below=(field, "sources", index)):
-            # Producers may take the events of a source too, such as precise-prefix-cache-producer.
-            yield Wanted(reference=entry, kind="extractor", or_kinds=("producer",))
+            yield Wanted(reference=entry, kind="extractor", or_types=_TAKES_EVENTS)
     discovery = _at(value, field, "discovery", "pluginRef")
     if discovery:
         yield Wanted(reference=discovery, kind="discovery")

@@ -12,6 +12,7 @@ from llmdctl.lint.rules import (
     engine_flags,
     epp_config,
     epp_flags,
+    kustomize,
     lifecycle,
     metric_dialect,
     metrics,
@@ -40,6 +41,7 @@ RULES: Final[tuple[Rule, ...]] = (
     epp_flags,
     metrics,
     metric_dialect,
+    kustomize,
 )
 
 CODES: Final[Mapping[str, Code]] = {code: entry for rule in RULES for code, entry in rule.CODES.items()}

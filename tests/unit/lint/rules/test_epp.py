@@ -70,7 +70,7 @@ spec:
 
 def found(text: str, epp: str = "") -> list[Finding]:
     done = read(text, "m.yaml")
-    assert not done.problems, done.problems
+    assert not done.findings
     world = World(done.manifests, Versions(epp=epp))
     return [*epp_config.check(world), *epp_flags.check(world)]
 

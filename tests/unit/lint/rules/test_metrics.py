@@ -101,7 +101,7 @@ spec:
 
 def found(*texts: str, version: str = "") -> list[Finding]:
     done = read("---\n".join(texts), "m.yaml")
-    assert not done.problems, done.problems
+    assert not done.findings
     world = World(done.manifests, Versions(epp=version))
     return [*metrics.check(world), *metric_dialect.check(world)]
 
