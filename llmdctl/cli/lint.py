@@ -50,6 +50,12 @@ class LintOptions:
         list[str], typer.Option("--ignore", metavar="CODE", help="Leave findings of this code out; may be repeated.")
     ] = field(default_factory=list)
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 when there are warnings.")] = False
+    partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial", help="The files are a part of something: what is missing in them may stand elsewhere."
+        ),
+    ] = False
     engine_version: Annotated[
         str,
         typer.Option(
@@ -93,14 +99,11 @@ def run(options: LintOptions, cluster: ClusterOptions) -> None:
             versions=versions,
             suppression=chosen,
             found=read.findings,
-            complete=read.complete,
+            complete=read.complete and not options.partial,
         )
         for read in reads
     )
     _write(report, options)
-    problems = tuple(problem for read in reads for problem in read.problems)
-    if problems:
-        raise UsageError("Not everything could be read.", problems=problems)
     counts = report.counts
     if counts["error"]:
         raise typer.Exit(FOUND_ERRORS)
@@ -140,7 +143,7 @@ def _read(options: LintOptions, cluster: ClusterOptions) -> tuple[Read, ...]:
         reads[0].manifests.extend(Manifest(value=item) for item in live.objects)
         if live.forbidden:
             say(f"Not read, for lack of rights: {', '.join(live.forbidden)}.")
-    if not any(read.manifests or read.problems for read in reads):
+    if not options.partial and not any(read.manifests or read.findings for read in reads):
         raise UsageError(
             "There is no object of Kubernetes to lint.",
             remedy="Render charts and kustomizations first, and lint the result.",

@@ -82,7 +82,6 @@ def _add(done: Read, data: bytes, name: str, problems: list[Problem]) -> None:
     found = read(text, name)
     done.manifests.extend(found.manifests)
     done.findings.extend(found.findings)
-    done.problems.extend(found.problems)
     done.skipped += found.skipped
 
 
@@ -116,7 +115,6 @@ def _kustomization(file: Path, done: Read) -> Manifest | None:
         done.findings.extend(stated.findings)
         return stated.manifests[0]
     again = read(f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n{text}", str(file))
-    done.problems.extend(stated.problems)
     if not again.manifests:
         return None
     bare = again.manifests[0]

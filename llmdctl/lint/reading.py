@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import yaml
 
-from llmdctl.errors import Problem
 from llmdctl.lint.manifest import Manifest, Place
 from llmdctl.lint.rule import Code
 from llmdctl.model.finding import Finding, Severity
@@ -33,7 +32,7 @@ CODES: Final = {code.code: code for code in (UNREADABLE, DUPLICATE_KEY)}
 
 MAX_DEPTH: Final = 100
 MAX_VALUES: Final = 2_000_000  # a namespace of 2,000 objects holds about 400,000
-_TEMPLATE: Final = re.compile(r"^\s*\{\{-?\s", re.MULTILINE)
+_TEMPLATE: Final = re.compile(r"^\s*\{\{-?\s|\{\{-? *(\.Values|include|\.Release)", re.MULTILINE)
 _TEXT: Final = "tag:yaml.org,2002:str"
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -48,11 +47,10 @@ class _Loader(_BASE):  # type: ignore[misc]
 
 @dataclass(slots=True)
 class Read:
-    """What a text gave: objects, documents that are no objects left out, and what is wrong with it."""
+    """What a text gave: objects, and what is wrong with the text. Documents that are no objects are left out."""
 
     manifests: list[Manifest] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)  # nothing can be made of the text from here on
     skipped: int = 0  # documents that are no objects of Kubernetes
     complete: bool = True  # False: one folder of several
 
@@ -140,11 +138,10 @@ def _document(text: str, offset: int, name: str, done: Read) -> None:
         node = _compose(text)
         value = None if node is None else building.value(node, ())
     except yaml.YAMLError as cause:
-        done.problems.append(_problem(cause, name, offset, text))
+        done.findings.append(_unreadable(cause, name, offset, text))
         return
     except _TooMuchError:
-        message = "this document nests or repeats its values without end."
-        done.problems.append(Problem(file=name, line=offset + 1, message=message))
+        done.findings.append(_broken(name, offset + 1, "This document nests or repeats its values without end."))
         return
     if value is None:
         return
@@ -199,14 +196,27 @@ def _child(node: yaml.Node | None, key: str, index: int) -> yaml.Node | None:
     return node
 
 
-def _problem(cause: yaml.YAMLError, name: str, offset: int, text: str) -> Problem:
+def _unreadable(cause: yaml.YAMLError, name: str, offset: int, text: str) -> Finding:
     mark = getattr(cause, "problem_mark", None)
     message = getattr(cause, "problem", None) or "it holds characters that YAML does not allow"
-    remedy = None
-    if _TEMPLATE.search(text):
-        remedy = "It looks like a template: render it first (helm template, kustomize build) and lint the result."
     line = offset + (mark.line + 1 if mark else 1)
-    return Problem(file=name, line=line, message=f"this is no valid YAML: {message}.", remedy=remedy)
+    if _TEMPLATE.search(text):
+        remedy = "Render it first (helm template) and lint the result."
+        return _broken(name, line, "This is a template, which cannot be judged.", remedy, Severity.UNKNOWN)
+    return _broken(name, line, f"This is no valid YAML: {message}.")
+
+
+def _broken(name: str, line: int, message: str, remedy: str = "", severity: Severity = Severity.ERROR) -> Finding:
+    return Finding(
+        code=UNREADABLE.code,
+        severity=severity,
+        object="",
+        path="",
+        file=name,
+        line=line,
+        message=message,
+        remedy=remedy,
+    )
 
 
 def inside(outer: Manifest, place: Place, text: str) -> tuple[Manifest, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -52,8 +53,17 @@ def suppression(stated: Mapping[str, list[str]]) -> Suppression:
 
 def unknown_code(code: str, place: str) -> Problem:
     """What to say of a code that no rule has."""
+    return Problem(file=place, message=f"no rule has the code '{code}'.", suggestion=nearest(code))
+
+
+def nearest(code: str) -> str | None:
+    """The code of the same family whose number is nearest, else the one that looks most like it."""
+    wanted = re.fullmatch(r"LD(\d\d)(\d\d)", code.upper())
+    family = [known for known in CODES if wanted and known.startswith(f"LD{wanted.group(1)}")]
+    if wanted and family:
+        return min(family, key=lambda known: abs(int(known[4:]) - int(wanted.group(2))))
     near = difflib.get_close_matches(code.upper(), CODES, n=1, cutoff=0.5)
-    return Problem(file=place, message=f"no rule has the code '{code}'.", suggestion=near[0] if near else None)
+    return near[0] if near else None
 
 
 def mistaken(world: World) -> Iterator[Finding]:
@@ -62,6 +72,6 @@ def mistaken(world: World) -> Iterator[Finding]:
         for code in annotated(manifest.get("metadata", "annotations", ANNOTATION)):
             if code not in CODES:
                 place = ("metadata", "annotations", ANNOTATION)
-                near = difflib.get_close_matches(code.upper(), CODES, n=1, cutoff=0.5)
-                remedy = f"Did you mean {near[0]}?" if near else ""
+                near = nearest(code)
+                remedy = f"Did you mean {near}?" if near else ""
                 yield manifest.finding(OWN_CODES["LD1902"], place, f"No rule has the code '{code}'.", remedy)

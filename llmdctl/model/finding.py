@@ -26,7 +26,7 @@ class Finding:
 
     code: str  # LD1704; stable, never used again for something else
     severity: Severity
-    object: str  # Kind/namespace/name; the namespace is empty where the manifest states none
+    object: str  # Kind/namespace/name, the namespace empty where none is stated; empty for a text that is no object
     path: str  # JSON path inside the object, such as `spec.template.spec.containers[0].args[3]`
     file: str | None = None
     line: int | None = None  # 1-based
