@@ -79,6 +79,8 @@ class Evaluation:
         return default
 
     def _evaluated(self, value: Any, path: KeyPath) -> Any:  # noqa: ANN401  any JSON value
+        if value is None or isinstance(value, str | int | float):
+            return value  # most are: asking them whether they are a Mapping is slow
         if isinstance(value, Template):
             try:
                 return self._scalar(value, path)

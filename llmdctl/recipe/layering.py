@@ -53,7 +53,7 @@ def _put(values: dict[str, Any], path: tuple[str, ...], leaf: Any) -> None:  # n
             below = values[step] = {}
         values = below
     last = path[-1]
-    if isinstance(leaf, Mapping):  # `{}`: keep what is there
+    if isinstance(leaf, dict):  # `{}`: keep what is there
         if not isinstance(values.get(last), dict):
             values[last] = {}
     else:
@@ -65,7 +65,7 @@ def _collisions(blocks: Sequence[Block]) -> list[Problem]:
     found: list[Problem] = []
     for block in blocks:
         for path, leaf in block.leaves:
-            if isinstance(leaf, Mapping):
+            if isinstance(leaf, dict):
                 continue
             first = owners.setdefault(path, block)
             if first is not block:

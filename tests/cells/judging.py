@@ -25,10 +25,10 @@ from llmdctl.model.release import ReleaseSpec
 from llmdctl.recipe import Catalog, MatrixCell
 from llmdctl.recipe.matrix import candidates, judged
 from llmdctl.values import build, contradictions
+from tests.cells import remembered
 from tests.cells.batch import Batch
+from tests.cells.remembered import Key, Objects
 from tests.cells.sections import chart_of, fingerprint, sections
-
-Key = tuple[str, bytes]
 
 NAME, NAMESPACE = "cell", "cells"
 GC_PERCENT = "400"  # Go's collector runs less often: rendering then takes about two thirds of the time
@@ -55,21 +55,24 @@ class Judged:
         for key, paths in other.paths_of.items():
             self.paths_of.setdefault(key, set()).update(paths)
 
-    def documents(self) -> Iterator[Mapping[str, object]]:
-        """Each distinct object."""
-        for packed in self.objects.values():
-            yield json.loads(zlib.decompress(packed))
+    def documents(self) -> Iterator[tuple[bytes, Any]]:
+        """Each distinct object with its fingerprint."""
+        for key, packed in self.objects.items():
+            yield key, json.loads(zlib.decompress(packed))
 
 
-def judge(processes: int = 2, paths: Sequence[str] = ()) -> Judged:
-    """Every cell of the default matrix of `paths` (all, when none is named): composed, built and rendered."""
+def judge(processes: int = 2, paths: Sequence[str] = (), *, remember: bool = False) -> Judged:
+    """Every cell of the default matrix of `paths` (all, when none is named): composed, built and rendered.
+
+    With `remember`, what the same charts rendered of the same values in an earlier run is not rendered again.
+    """
     loaded = catalog()
     chosen = tuple(paths) or loaded.names("path")
-    work = [((model,), chosen) for model in loaded.names("model")]
+    work = [((model,), chosen, remember) for model in loaded.names("model")]
     result = Judged()
     if processes == 1:
-        for models, names in work:
-            result.add(judge_models(models, names))
+        for job in work:
+            result.add(judge_models(*job))
         return result
     os.environ.setdefault("GOGC", GC_PERCENT)  # for the processes: Go reads it when it starts
     context = multiprocessing.get_context("spawn")
@@ -79,7 +82,7 @@ def judge(processes: int = 2, paths: Sequence[str] = ()) -> Judged:
     return result
 
 
-def judge_models(models: Sequence[str], paths: Sequence[str]) -> Judged:
+def judge_models(models: Sequence[str], paths: Sequence[str], remember: bool = False) -> Judged:
     """The cells of some models on some paths."""
     result = Judged()
     wanted: dict[str, dict[Key, ReleaseSpec]] = {}  # section -> its distinct releases
@@ -96,10 +99,26 @@ def judge_models(models: Sequence[str], paths: Sequence[str]) -> Judged:
     result.rendered = len(owners)
     with tempfile.TemporaryDirectory() as folder:
         for name, specs in wanted.items():
-            found = batch(name, Path(folder)).render(list(specs.values()))
-            for key, objects in zip(specs, found, strict=True):
+            for key, objects in rendered(name, specs, Path(folder), "-".join(models), remember=remember).items():
                 _settle(result, objects, owners[key])
     return result
+
+
+def rendered(
+    section: str, specs: Mapping[Key, ReleaseSpec], folder: Path, group: str, *, remember: bool
+) -> dict[Key, Objects]:
+    """The objects of each distinct section of one chart."""
+    if not remember:
+        return dict(zip(specs, batch(section, folder).render(list(specs.values())), strict=True))
+    file = remembered.place(section, assets.charts() / chart_of(section), group, open_renderer().engine.version)
+    known = remembered.read(file)
+    new = [key for key in specs if key not in known]
+    if new:
+        known |= zip(new, batch(section, folder).render([specs[key] for key in new]), strict=True)
+    if new or len(known) > len(specs):
+        known = {key: known[key] for key in specs}
+        remembered.write(file, known)
+    return known
 
 
 def batch(section: str, folder: Path) -> Batch:
@@ -107,7 +126,7 @@ def batch(section: str, folder: Path) -> Batch:
     return Batch.make(assets.charts() / chart_of(section), folder, open_renderer())
 
 
-def _settle(result: Judged, objects: list[dict[str, Any]] | str, owners: list[tuple[str, Mapping[str, str]]]) -> None:
+def _settle(result: Judged, objects: Objects, owners: list[tuple[str, Mapping[str, str]]]) -> None:
     """Note the objects of a section, or that its cells do not render."""
     if isinstance(objects, str):
         result.failures += [f"{dict(names)}: {objects}" for _, names in owners]
@@ -119,11 +138,16 @@ def _settle(result: Judged, objects: list[dict[str, Any]] | str, owners: list[tu
 
 def cells(models: Sequence[str], paths: Sequence[str]) -> Iterator[MatrixCell]:
     """The cells of some models on some paths, kept or left out."""
-    loaded = catalog()
     for path in paths:
-        for names in candidates(loaded, loaded.path(path)):
+        for names in combinations(path):
             if names["model"] in models:
-                yield judged(loaded, names, contradictions)
+                yield judged(catalog(), names, contradictions)
+
+
+@cache
+def combinations(path: str) -> tuple[Mapping[str, str], ...]:
+    """Every combination of the default matrix of a path."""
+    return tuple(candidates(catalog(), catalog().path(path)))
 
 
 @cache

@@ -1,110 +1,146 @@
-"""Every object that any combination of recipe and facets renders is accepted by the real API server.
+"""Every object of every cell of the default matrix is accepted by the real API server, every proxy by the real Envoy.
 
-Thousands of combinations share few distinct objects. A subchart sees `global` and its own section alone, so each
-distinct pair of these is rendered once, by its own chart (the first test holds that this gives the umbrella's objects),
-and each distinct object is offered once: server-side apply, dry run, strict field validation.
+Thousands of cells share objects. A subchart sees `global` and its own section alone, so each distinct pair of these is
+rendered once, many in one run of Helm (the first test holds that this gives the umbrella's objects), and each distinct
+object is offered once: server-side apply, dry run, strict field validation. What the judges found is compared with the
+record from which guides/matrix.md is made; `--update-golden` writes it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from llmdctl import assets
-from llmdctl.errors import LlmdctlError, RecipeError
+from llmdctl.errors import LlmdctlError
 from llmdctl.helm import open_renderer
 from llmdctl.kube import connect
-from llmdctl.model.release import ReleaseSpec
-from llmdctl.model.selection import AXES, Overrides, Selection
-from llmdctl.recipe import Catalog, compose, kept_cells
+from llmdctl.lint.epp import check
+from llmdctl.model.selection import Overrides
+from llmdctl.recipe import compose, kept_cells
+from llmdctl.sandbox.api import Resource
 from llmdctl.values import build
+from tests.cells.judging import NAME, NAMESPACE, Judged, batch, catalog, judge
+from tests.cells.record import Record
+from tests.cells.sections import fingerprint, sections
 
 pytestmark = pytest.mark.e2e
 
-SECTIONS = ("gateway", "scheduler", "modelserver", "kvstore", "autoscaling", "monitoring")
-NAME = "admission"
-DEFAULTS = yaml.safe_load((assets.charts() / "llmd" / "values.yaml").read_text())
+NAMESPACES = Resource(path="api/v1", plural="namespaces")
+
+ENVOY = Path(sys.executable).parent / "envoy"
 
 
-def combinations(catalog: Catalog, path: str) -> Iterator[Selection]:
-    """One path with every facet of every axis."""
-    for facets in product(*(catalog.names(axis) for axis in AXES)):
-        yield Selection(path=path, **dict(zip(AXES, facets, strict=True)))
+@pytest.fixture(scope="module")
+def matrix() -> Judged:
+    """The whole default matrix, rendered."""
+    return judge(2, remember=True)
 
 
-def fingerprint(value: Any) -> bytes:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).digest()
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Record:
+    return Record(update=bool(request.config.getoption("--update-golden")))
 
 
-def sections(spec: ReleaseSpec) -> Iterator[ReleaseSpec]:
-    """The release as one release of each subchart that is on."""
-    for name in SECTIONS:
-        values = spec.values.get(name) or {}
-        if values.get("enabled", DEFAULTS[name]["enabled"]):
-            yield replace(
-                spec, chart=assets.charts() / name, values={**values, "global": spec.values.get("global") or {}}
-            )
+def by_path(matrix: Judged, keys: Any) -> dict[str, int]:
+    """How many of the objects each path has."""
+    return dict(sorted(Counter(path for key in keys for path in matrix.paths_of[key]).items()))
 
 
-def distinct_sections(path: str, namespace: str, refused: Counter[str]) -> Iterator[ReleaseSpec]:
-    """Each distinct section of all combinations of a path; `refused` counts those that do not compose, by reason."""
-    catalog = Catalog.load([assets.paths()])
-    seen: set[tuple[str, bytes]] = set()
-    for selection in combinations(catalog, path):
-        try:
-            spec = build(compose(catalog, selection, Overrides()), name=NAME, namespace=namespace)
-        except RecipeError as error:
-            refused[error.problems[0].message] += 1
-            continue
-        for section in sections(spec):
-            key = (section.chart.name, fingerprint(section.values))
-            if key not in seen:
-                seen.add(key)
-                yield section
+def test_the_charts_one_by_one_give_the_umbrellas_objects(tmp_path: Path) -> None:
+    renderer, forced = open_renderer(), Overrides(force=True)
+    specs = [build(compose(catalog(), cell, forced), name=NAME, namespace="n") for _, cell in kept_cells(catalog())]
+    apart: dict[int, list[bytes]] = {number: [] for number in range(len(specs))}
+    parts = [(number, section) for number, spec in enumerate(specs) for section in sections(spec)]
+    for name in sorted({section.key[0] for _, section in parts}):
+        mine = [(number, section.spec) for number, section in parts if section.key[0] == name]
+        found = batch(name, tmp_path).render([spec for _, spec in mine])
+        for (number, _), objects in zip(mine, found, strict=True):
+            assert not isinstance(objects, str), objects
+            apart[number] += map(fingerprint, objects)
+    for number, spec in enumerate(specs):
+        assert sorted(apart[number]) == sorted(map(plain, renderer.render(spec).objects)), spec.recipe
 
 
-def distinct_objects(path: str, namespace: str, refused: Counter[str]) -> dict[bytes, Any]:
-    renderer = open_renderer()
-    found: dict[bytes, Any] = {}
-    for section in distinct_sections(path, namespace, refused):
-        for item in renderer.render(section).objects:
-            found.setdefault(fingerprint(item), item)
-    return found
+def plain(item: Mapping[str, Any]) -> bytes:
+    """The fingerprint of an object whose whole numbers are written without a point, as JSON of Go writes them."""
+    return fingerprint(
+        json.loads(json.dumps(item), parse_float=lambda text: int(float(text)) if float(text) % 1 == 0 else float(text))
+    )
 
 
-def test_the_charts_one_by_one_give_the_umbrellas_objects() -> None:
-    catalog, renderer = Catalog.load([assets.paths()]), open_renderer()
-    for _, selection in kept_cells(catalog):
-        spec = build(compose(catalog, selection, Overrides()), name=NAME, namespace="n")
-        apart = [item for section in sections(spec) for item in renderer.render(section).objects]
-        assert sorted(map(fingerprint, apart)) == sorted(map(fingerprint, renderer.render(spec).objects))
+def test_every_cell_renders(matrix: Judged, record: Record) -> None:
+    assert matrix.failures == []
+    record.holds("combinations", dict(sorted(matrix.considered.items())))
+    record.holds("helm", dict(sorted(matrix.kept.items())), by=f"Helm {open_renderer().engine.version}")
 
 
-@pytest.mark.parametrize("path", Catalog.load([assets.paths()]).names("path"))
-def test_every_object_of_every_combination_is_accepted(path: str, plane) -> None:
-    namespace, refused = plane.namespace("admission"), Counter()
-    objects = distinct_objects(path, namespace, refused)
+def test_the_api_server_accepts_every_object(matrix: Judged, plane, record: Record) -> None:
+    plane.api.create(NAMESPACES.url(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     cluster = connect(kubeconfig=plane.kubeconfig)
 
-    def offer(item: Any) -> str | None:
+    def offer(packed: tuple[bytes, Mapping[str, Any]]) -> str | None:
         try:
-            cluster.apply(item, dry_run=True)
+            cluster.apply(packed[1], dry_run=True)
         except LlmdctlError as error:
-            return f"{item['kind']}/{item['metadata']['name']}: {error.message}"
+            return (
+                f"{packed[1]['kind']}/{packed[1]['metadata']['name']}: {error.message} ({by_path(matrix, [packed[0]])})"
+            )
         return None
 
     with ThreadPoolExecutor(4) as pool:
-        failures = [failure for failure in pool.map(offer, objects.values()) if failure]
-    kinds = Counter(item["kind"] for item in objects.values())
-    print(f"{path}: {sum(refused.values())} combinations refused, {len(objects)} distinct objects {dict(kinds)}")
+        failures = [failure for failure in pool.map(offer, matrix.documents()) if failure]
+    kinds = Counter(item["kind"] for _, item in matrix.documents())
+    print(f"{len(matrix.objects)} distinct objects {dict(kinds)}")
     assert failures == []
-    assert {"Deployment", "InferencePool", "HTTPRoute", "ScaledObject", "GCPBackendPolicy"} <= set(kinds)
+    assert {"Deployment", "LeaderWorkerSet", "InferencePool", "HTTPRoute", "ScaledObject", "GCPBackendPolicy"} <= set(
+        kinds
+    )
+    record.holds("api-server", by_path(matrix, matrix.objects), by=f"kube-apiserver {cluster.version()}")
+
+
+def test_envoy_accepts_every_proxy(matrix: Judged, tmp_path: Path, record: Record) -> None:
+    found = {
+        key: item["data"]["envoy.yaml"] for key, item in matrix.documents() if "envoy.yaml" in (item.get("data") or {})
+    }
+    distinct = sorted(set(found.values()))
+
+    def validate(numbered: tuple[int, str]) -> str:
+        file = tmp_path / f"{numbered[0]}.yaml"
+        file.write_text(numbered[1], encoding="utf-8")
+        command = [
+            str(ENVOY),
+            "--mode",
+            "validate",
+            "-c",
+            str(file),
+            "--log-level",
+            "error",
+            "--base-id",
+            str(numbered[0] + 1),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        return done.stderr if done.returncode else ""
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [said for said in pool.map(validate, enumerate(distinct)) if said] == []
+    record.holds("envoy", by_path(matrix, found), by="Envoy 1.40.0, --mode validate")
+
+
+def test_every_configuration_of_the_endpoint_picker_would_load(matrix: Judged, record: Record) -> None:
+    """By the verdicts observed of built pickers; tests/e2e/epp starts the real one with each path's configuration."""
+    found = {
+        key: item["data"]["epp-config.yaml"]
+        for key, item in matrix.documents()
+        if "epp-config.yaml" in (item.get("data") or {})
+    }
+    wrong = {text: verdict.remarks for text in set(found.values()) if not (verdict := check(text, "0.9")).accepted}
+    assert wrong == {}
+    record.holds("epp", by_path(matrix, found), by="verdicts observed of the endpoint picker 0.9")

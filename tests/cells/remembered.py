@@ -1,0 +1,48 @@
+"""What charts rendered before: the same chart and the same values give the same objects.
+
+One file a chart, its content and a group of models, below the cache of programs; what the last run did not ask for is
+dropped.
+"""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from llmdctl import assets
+from llmdctl.programs.cache import cache_root, content_key
+
+Objects = list[dict[str, Any]] | str  # or why there are none
+Key = tuple[str, bytes]
+
+
+def place(section: str, chart: Path, group: str, engine: str) -> Path:
+    """Where the objects of one chart for one group of cells lie; another content of the chart, another place."""
+    sources = (chart, assets.charts() / "llmd-library")
+    files = sorted(file for source in sources for file in source.glob("**/*") if file.is_file())
+    driver = Path(__file__).with_name("batch.py").read_bytes()
+    key = content_key([engine, driver, *(part for file in files for part in (str(file), file.read_bytes()))])
+    return cache_root() / "cells" / f"{section}-{key}" / f"{group}.pickle"
+
+
+def read(file: Path) -> dict[Key, Objects]:
+    """What is remembered; nothing, when the file is not there."""
+    try:
+        return dict(pickle.loads(file.read_bytes()))
+    except FileNotFoundError:
+        return {}
+
+
+def write(file: Path, found: Mapping[Key, Objects]) -> None:
+    """Remember, and forget what other contents of the same chart gave."""
+    section = file.parent.name.rpartition("-")[0]
+    for other in file.parent.parent.glob(f"{section}-*"):
+        if other != file.parent and other.name.rpartition("-")[0] == section:
+            shutil.rmtree(other, ignore_errors=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    partial.write_bytes(pickle.dumps(dict(found)))
+    partial.replace(file)
