@@ -161,6 +161,8 @@ def _users(recipe: Recipe, of: str) -> tuple[RoleSpec, ...]:
     """Roles whose engine is told a size of main memory or disk: a setting counts where its connector is."""
     found = []
     for role in recipe.roles:
+        if role.name == "encode":  # it has no KV cache, and the chart leaves it out too
+            continue
         settings = _merged(recipe, role.name, "kvTier", "settings")
         connectors = _merged(recipe, role.name, "kvConnectors")
         if any(

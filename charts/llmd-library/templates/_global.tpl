@@ -71,7 +71,9 @@ tcp://*:{{ int .Values.global.llmd.ports.kvEvents }}
 {{- end -}}
 
 {{- define "llmd.enginePort" -}}
-{{- and (ne "" (include "llmd.disaggregated" .ctx)) (eq .role "decode") | ternary "engine" "serving" -}}
+{{- /* Beside encode pods alone decode prefills too, and still needs the sidecar that asks them first. */ -}}
+{{- $split := or (ne "" (include "llmd.disaggregated" .ctx)) (hasKey (include "llmd.roles" .ctx | fromJson) "encode") -}}
+{{- and $split (eq .role "decode") | ternary "engine" "serving" -}}
 {{- end -}}
 
 {{- define "llmd.podPattern" -}}

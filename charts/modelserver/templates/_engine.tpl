@@ -41,6 +41,7 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
       (list "maxModelLen" (int64 $spec.maxModelLen) (gt (int64 $spec.maxModelLen) 0))
       (list "bootstrap" (int $values.global.llmd.ports.bootstrap) (and (eq .role.role "prefill") (ne "" (include "llmd.disaggregated" .ctx))))
       (list "kvTransfer" (include "modelserver.kvTransfer" .) true)
+      (list "ecTransfer" (empty .role.spec.ecTransfer | ternary "" (toRawJson .role.spec.ecTransfer)) true)
       (list "kvEvents" (include "modelserver.kvEvents" .) (not .role.ranked))
       (list "drain" (int .role.engineDrainSeconds) (not (hasKey $own (trimPrefix "--" $flags.drain)))) -}}
 {{- range $fact := $facts -}}
@@ -76,10 +77,9 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if and (include "llmd.disaggregated" .ctx) (has .role.role (list "prefill" "decode")) -}}
 {{- range $port, $name := ($values.engine.portEnv | default dict) -}}
-{{- if $name -}}{{- $_ := set $env $name (int (get $values.global.llmd.ports $port)) -}}{{- end -}}
-{{- end -}}
+{{- $here := eq $port "ecTransfer" | ternary (eq $.role.role "encode") (and (ne "" (include "llmd.disaggregated" $.ctx)) (has $.role.role (list "prefill" "decode"))) -}}
+{{- if and $name $here -}}{{- $_ := set $env $name (int (get $values.global.llmd.ports $port)) -}}{{- end -}}
 {{- end -}}
 {{- range $name, $value := include "modelserver.kvEnvironment" . | fromJson -}}{{- $_ := set $env $name $value -}}{{- end -}}
 {{- with and .role.serves $values.engine.dataParallel.readyTimeoutEnv -}}{{- $_ := set $env . (int64 $values.sizing.startupSeconds) -}}{{- end -}}
@@ -104,6 +104,9 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
 {{- if and (eq .role.role "prefill") (has .ctx.Values.routingSidecar.connector (list "sglang" "mooncake")) -}}
 {{- $ports = append $ports (dict "name" "bootstrap" "containerPort" (int .ctx.Values.global.llmd.ports.bootstrap) "protocol" "TCP") -}}
 {{- end -}}
+{{- end -}}
+{{- if and (eq .role.role "encode") .role.spec.ecTransfer -}}
+{{- $ports = append $ports (dict "name" "ec-transfer" "containerPort" (int .ctx.Values.global.llmd.ports.ecTransfer) "protocol" "TCP") -}}
 {{- end -}}
 {{- if eq .role.serves "external" -}}
 {{- $ports = append $ports (dict "name" "supervisor" "containerPort" (int .ctx.Values.engine.dataParallel.supervisorPort) "protocol" "TCP") -}}

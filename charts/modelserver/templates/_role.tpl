@@ -32,6 +32,12 @@ modelserver.role   (dict "ctx" $ "role" "decode")
 {{- /* A null in a patch is an instruction, not an absence. */ -}}
 {{- $patches := deepCopy (pick $spec "podPatch" "containerPatch") -}}
 {{- include "llmd.prune" $spec -}}
+{{- /* An encoder has no KV cache, so what the defaults say of it is for the other roles. */ -}}
+{{- if eq .role "encode" -}}
+{{- $_ := unset $spec "kvConnectors" -}}
+{{- $_ := set $spec "kvTier" (mergeOverwrite $spec.kvTier (dict "inShm" false "shared" false)) -}}
+{{- $_ := unset $spec.kvTier "settings" -}}
+{{- end -}}
 {{- $spec = merge $patches $spec -}}
 {{- $facts := get (include "llmd.roles" .ctx | fromJson) .role -}}
 {{- $split := $spec.parallelism -}}

@@ -13,6 +13,7 @@ modelserver.sidecar  (dict "ctx" $ "role" $role)   YAML of the routing sidecar. 
       "kv-connector" $sidecar.connector
       "secure-proxy" "false" -}}
 {{- if gt $endpoints 1 -}}{{- $_ := set $flags "data-parallel-size" $endpoints -}}{{- end -}}
+{{- if and $sidecar.encoder (hasKey (include "llmd.roles" .ctx | fromJson) "encode") -}}{{- $_ := set $flags "ec-connector" $sidecar.encoder -}}{{- end -}}
 {{- if and (eq $sidecar.connector "mooncake") (ne (toString $values.global.llmd.eppVersion) "0.7") -}}
 {{- $_ := set $flags "mooncake-bootstrap-port" (int $ports.bootstrap) -}}
 {{- end -}}

@@ -28,14 +28,17 @@ modelserver.validate   .   Stops with every contradiction in the values at once,
 {{- if and (hasKey $roles "prefill") (not (hasKey $roles "decode")) -}}
 {{- $problems = append $problems (dict "path" "global.llmd.roles.prefill" "message" "prefill hands its work to decode: add the role decode, or use aggregate alone") -}}
 {{- end -}}
-{{- if and (hasKey $roles "decode") (not (hasKey $roles "prefill")) -}}
+{{- if and (hasKey $roles "encode") (eq (toString .Values.global.llmd.eppVersion) "0.7") (eq .Values.routingSidecar.encoder "ec-nixl") -}}
+{{- $problems = append $problems (dict "path" "routingSidecar.encoder" "message" "is ec-nixl, which the routing sidecar has from 0.9 on (global.llmd.eppVersion)") -}}
+{{- end -}}
+{{- if and (hasKey $roles "decode") (not (hasKey $roles "prefill")) (not (hasKey $roles "encode")) -}}
 {{- $problems = append $problems (dict "path" "global.llmd.roles.decode" "message" "decode gets its work from prefill: add the role prefill, or use aggregate alone") -}}
 {{- end -}}
 {{- if and (hasKey $roles "aggregate") (or (hasKey $roles "prefill") (hasKey $roles "decode")) -}}
 {{- $problems = append $problems (dict "path" "global.llmd.roles.aggregate" "message" "aggregate pods do both prefill and decode and cannot stand beside those roles; remove it (null) or them") -}}
 {{- end -}}
 {{- if and (hasKey $roles "encode") (eq (len $roles) 1) -}}
-{{- $problems = append $problems (dict "path" "global.llmd.roles.encode" "message" "encode only prepares media: add aggregate, or prefill and decode") -}}
+{{- $problems = append $problems (dict "path" "global.llmd.roles.encode" "message" "encode only prepares media: add decode, which then prefills too, or prefill and decode") -}}
 {{- end -}}
 {{- range $role, $override := .Values.roles -}}
 {{- if and (not (kindIs "invalid" $override)) (not (hasKey $roles $role)) -}}
