@@ -100,7 +100,8 @@ def judged(catalog: Catalog, names: Mapping[str, str], objections: Objections = 
         recipe = compose(catalog, Selection(**names))
     except RecipeError as wrong:
         return MatrixCell(names=names, refusal=_uncomposed(catalog, names, wrong))
-    for sentence in too_tight(recipe.roles, recipe.facts, recipe.values):
+    served = tuple(role for role in recipe.roles if role.name != "encode")  # which keeps no sequences
+    for sentence in too_tight(served, recipe.facts, recipe.values):
         return MatrixCell(names=names, refusal=_no_room(sentence))
     for problem in objections(recipe):
         reason = "Sizes that follow from the model and the node do not fit together."
@@ -167,6 +168,9 @@ def _uncomposed(catalog: Catalog, names: Mapping[str, str], wrong: RecipeError) 
         titles = (catalog.facet(axis, names[axis]).title for axis in ("engine", "accelerator"))
         return Refusal(kind="no-image", reason="There is no image of {} for {} in versions.yaml.".format(*titles))
     message = wrong.problems[0].message if wrong.problems else wrong.message
+    if wrong.problems and "parallelism" in (wrong.problems[0].path or ""):
+        reason = "The parallelism that the path asks for does not divide the model or the node."
+        return Refusal(kind="parallelism", reason=reason, detail=_sentence(message))
     return Refusal(kind="composition", reason=_sentence(message))
 
 

@@ -46,6 +46,7 @@ KINDS: Final = {
     "pool-api": "the gateway does not take the InferencePool",
     "weights": "the weights are larger than a node's accelerators",
     "context": "no room for one sequence of the longest context",
+    "parallelism": "the parallelism of the path does not divide the model or the node",
     "sizes": "memory or disk of the node does not hold what the cell asks for",
     "composition": "the values do not fit together",
 }

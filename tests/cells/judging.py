@@ -61,11 +61,14 @@ class Judged:
             yield key, json.loads(zlib.decompress(packed))
 
 
-def judge(processes: int = 2, paths: Sequence[str] = (), *, remember: bool = False) -> Judged:
+def judge(processes: int = 2, paths: Sequence[str] = (), *, remember: bool = False, forget: bool = False) -> Judged:
     """Every cell of the default matrix of `paths` (all, when none is named): composed, built and rendered.
 
-    With `remember`, what the same charts rendered of the same values in an earlier run is not rendered again.
+    With `remember`, what the same charts rendered of the same values in an earlier run is not rendered again; `forget`
+    drops that first.
     """
+    if forget:
+        remembered.forget()
     loaded = catalog()
     chosen = tuple(paths) or loaded.names("path")
     work = [((model,), chosen, remember) for model in loaded.names("model")]

@@ -28,6 +28,11 @@ def place(section: str, chart: Path, group: str, engine: str) -> Path:
     return cache_root() / "cells" / f"{section}-{key}" / f"{group}.pickle"
 
 
+def forget() -> None:
+    """Drop everything that is remembered."""
+    shutil.rmtree(cache_root() / "cells", ignore_errors=True)
+
+
 def read(file: Path) -> dict[Key, Objects]:
     """What is remembered; nothing, when the file is not there."""
     try:

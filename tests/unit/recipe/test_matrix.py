@@ -73,6 +73,7 @@ AMD = {
 }
 REFUSES = {"facets/accelerators/big.yaml": BIG + EXCLUDES}
 OWN_COMMAND = {"facets/engines/fast.yaml": ENGINE.format(name="fast").replace("dialect: vllm", "dialect: custom")}
+NOTHING = {"facets/engines/fast.yaml": ENGINE.format(name="fast").replace("a: 1", 'a: "{{ nothing }}"')}
 NO_CONNECTOR = {"facets/engines/fast.yaml": ENGINE.format(name="fast").replace("nixlv2", '""')}
 TENSOR_2 = {"plain/recipe.yaml": PLAIN.replace("tensor: 1", "tensor: 2")}
 
@@ -101,9 +102,8 @@ def path(extra: str) -> dict[str, str]:
         pytest.param(gateway("old"), {"gateway": "old"}, "pool-api", POOL_API, id="gateway of an older API"),
         pytest.param(model("huge", weight_bytes="9" * 12), {"model": "huge"}, "weights", "8 x An acc", id="weights"),
         pytest.param(model("long", max_model_len="9" * 10), {"model": "long"}, "context", "one sequence", id="context"),
-        pytest.param(
-            {**model("odd", 7), **TENSOR_2}, {"model": "odd"}, "composition", "7 attention heads", id="values"
-        ),
+        pytest.param({**model("odd", 7), **TENSOR_2}, {"model": "odd"}, "parallelism", "7 attention heads", id="heads"),
+        pytest.param(NOTHING, {}, "composition", "'nothing' is not defined", id="expression"),
     ],
 )
 def test_each_reason(catalog, files: Mapping[str, str], chosen: Mapping[str, str], kind: str, text: str) -> None:
