@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from llmdctl.lint.epp.config import Config, Instance, named
-from llmdctl.lint.epp.references import detector
+from llmdctl.lint.epp.references import detector, spoken
 from llmdctl.lint.epp.remark import Place, Remark, nearest, remark
 from llmdctl.model.finding import Severity
 
@@ -48,7 +48,7 @@ def _named_ones(instance: Instance, config: Config) -> Iterator[Remark]:
             severity = Severity.ERROR if checked else Severity.WARNING
             yield remark("LD1813", reference.path, message, advice, severity=severity)
         elif found and found.known and not {"producer", "extractor"} & set(found.kinds):
-            message = f"'{reference.name}' is a {found.known.kind}, not a producer."
+            message = f"'{reference.name}' is {spoken(found.known.kind)}, not a producer."
             yield remark("LD1815", reference.path, message)
 
 
@@ -86,8 +86,9 @@ def _beside_a_default(instance: Instance, config: Config) -> Iterator[Remark]:
         and instance.type in _created(config)
         and instance.name not in _wanted_names(config)
     ):
-        message = f"Nothing names '{instance.name}', so consumers take a default '{instance.type}' instead."
-        advice = "Leave the name out, or give it in the consumers' '...ProducerName' parameter."
+        other = "the one" if instance.type in config.by_name else "a default one"
+        message = f"Nothing names '{instance.name}': consumers take {other} called '{instance.type}'."
+        advice = "Name it in a consumer's '...ProducerName' parameter, or remove it."
         yield remark("LD1817", path, message, advice)
 
 

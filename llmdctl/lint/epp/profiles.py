@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from llmdctl.lint.epp.config import Config, Instance, Profile, named
-from llmdctl.lint.epp.references import detector
+from llmdctl.lint.epp.references import detector, spoken
 from llmdctl.lint.epp.remark import Place, Remark, remark
 from llmdctl.model.finding import Severity
 
@@ -73,7 +73,10 @@ def _one_profile(profile: Profile, config: Config) -> Iterator[Remark]:
     by_chance = any(found and found.type == "random-picker" for _, found in entries)
     if not scorers and complete and not by_chance:
         message = f"The profile '{profile.name}' has no scorer: its endpoints are chosen arbitrarily."
-        yield remark("LD1820", profile.path, message, "Add a scorer, or random-picker where chance is meant.")
+        # With a picker of its own the profile was thought about: filters may leave few endpoints.
+        severity = Severity.NOTE if pickers else None
+        advice = "Add a scorer, or random-picker where chance is meant."
+        yield remark("LD1820", profile.path, message, advice, severity=severity)
     seen: set[str] = set()
     for entry, found in entries:
         if entry.name in seen and (not found or "picker" not in found.kinds):
@@ -82,7 +85,7 @@ def _one_profile(profile: Profile, config: Config) -> Iterator[Remark]:
         if found and found.known:
             yield from _weight(entry.weight, entry.path[:-1], found)
             if not _IN_PROFILES & set(found.kinds):
-                message = f"'{entry.name}' is a {found.known.kind}: named in a profile it does nothing."
+                message = f"'{entry.name}' is {spoken(found.known.kind)}: named in a profile it does nothing."
                 yield remark("LD1823", entry.path, message, _place_of(found))
 
 

@@ -11,8 +11,14 @@ from llmdctl.lint.epp.config import Config, Instance, Reference, named, rows
 from llmdctl.lint.epp.remark import Place, Remark, nearest, remark
 from llmdctl.model.finding import Severity
 
-# Producers that take the events of a source as extractors do.
-_TAKES_EVENTS: Final = ("precise-prefix-cache-producer", "precise-prefix-cache-scorer")
+# Plugins of other kinds that take the events of a source as extractors do: EndpointExtractor in
+# https://github.com/llm-d/llm-d-router/tree/v0.9.0/pkg/epp/framework/plugins.
+_TAKES_EVENTS: Final = (
+    "inflight-load-producer",
+    "mm-embeddings-cache-producer",
+    "precise-prefix-cache-producer",
+    "precise-prefix-cache-scorer",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +68,7 @@ def _resolved(wanted: Wanted, config: Config) -> Iterator[Remark]:
             advice = nearest(reference.name, config.by_name) or _declare(reference.name, wanted.kind, config)
             yield remark("LD1813", reference.path, message, advice, severity=severity)
     elif wanted.kind and found.known and wanted.kind not in found.kinds and found.type not in wanted.or_types:
-        message = f"'{reference.name}' is a {_spoken(found.known.kind)}, not a {_spoken(wanted.kind)}."
+        message = f"'{reference.name}' is {spoken(found.known.kind)}, not {spoken(wanted.kind)}."
         yield remark("LD1815", reference.path, message, severity=severity)
 
 
@@ -171,5 +177,9 @@ def _each(value: Mapping[str, Any], *steps: str, below: Place = ()) -> Iterator[
             yield Reference(name=name, path=(*below, *steps, index, "pluginRef"))
 
 
-def _spoken(kind: str) -> str:
-    return kind.replace("-", " ") + (" policy" if kind in ("fairness", "ordering", "usage-limit") else "")
+def spoken(kind: str) -> str:
+    """`a scorer`, `an extractor`, `an ordering policy`."""
+    if kind == "other":
+        return "a plugin of another kind"
+    name = kind.replace("-", " ") + (" policy" if kind in ("fairness", "ordering", "usage-limit") else "")
+    return f"{'an' if name[0] in 'aeio' else 'a'} {name}"
