@@ -8,9 +8,10 @@ from typing import Any
 
 from llmdctl.errors import Problem, RecipeError
 from llmdctl.merge import merge
+from llmdctl.model.document import json_path
 from llmdctl.model.recipe import Evidence, Layer, Recipe, RoleSpec, locate
 from llmdctl.model.selection import Overrides, Selection
-from llmdctl.recipe.capacity import tensor_fit, too_tight
+from llmdctl.recipe.capacity import tensor_fit, too_greedy, too_tight, uneven
 from llmdctl.recipe.catalog import Catalog
 from llmdctl.recipe.evaluation import Evaluation, Lazy
 from llmdctl.recipe.evidence import compared, covering, evidence_of
@@ -166,6 +167,10 @@ def _value_problems(
             model=str(model.get("id")),
             accelerator=str(facts["accelerator"].get("resource")),
         )
+    for name, sentence in uneven(roles, facts, values) if heads else ():
+        place = ("modelserver", "roles", name, "parallelism", "tensor")
+        file, line = where(place)
+        yield Problem(file=file, line=line, path=json_path(place), message=sentence)
 
 
 def _compared(catalog: Catalog, cell: Cell, known: Evidence, values: Mapping[str, Any]) -> Evidence:
@@ -191,6 +196,7 @@ def _warnings(
     facts = {axis: facet.facts for axis, facet in cell.facets.items()}
     if _is_own_model(values, facts["model"]):
         yield from too_tight(roles, facts, values)
+        yield from too_greedy(roles, facts, values)
     else:
         yield (
             f"The model is not that of the facet {cell.facets['model'].name}: memory, disk and startup time are not"

@@ -377,3 +377,50 @@ def test_the_engines_share_of_memory_counts(catalog, tmp_path, share: str | None
     file.write_text(f"modelserver: {{roles: {{aggregate: {{args: {arguments}, maxModelLen: 32768}}}}}}\n")
     recipe = compose(loaded, Selection(path="plain", model="tight"), Overrides(files=(file,)))
     assert any("one sequence of" in warning for warning in recipe.warnings) is warned
+
+
+@pytest.mark.parametrize(
+    ("arguments", "warned"),
+    [
+        ("{max-num-seqs: 64}", False),  # the peak of 1024 sequences is not needed
+        ("{kv-cache-dtype: fp8, max-num-seqs: 512}", False),
+        ("{max-num-seqs: 1024}", True),
+    ],
+)
+def test_flags_of_the_engine_count_in_the_ledger(catalog, tmp_path, arguments: str, warned: bool) -> None:
+    loaded = catalog({"facets/models/tight.yaml": TIGHT})
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"modelserver: {{roles: {{aggregate: {{args: {arguments}, maxModelLen: 30720}}}}}}\n")
+    recipe = compose(loaded, Selection(path="plain", model="tight"), Overrides(files=(file,)))
+    assert any("one sequence of" in warning for warning in recipe.warnings) is warned
+
+
+def test_an_engine_that_takes_everything_is_warned_of(catalog, tmp_path) -> None:
+    loaded = catalog({"facets/models/tight.yaml": TIGHT})
+    file = tmp_path / "mine.yaml"
+    file.write_text("modelserver: {roleDefaults: {args: {gpu-memory-utilization: 0.995}}}\n")
+    recipe = compose(loaded, Selection(path="plain", model="tight"), Overrides(files=(file,)))
+    greedy = [warning for warning in recipe.warnings if "CUDA graphs" in warning]
+    assert [text.startswith("aggregate: beside the engine's share 0.4 GiB of each") for text in greedy] == [True]
+
+
+def test_a_tensor_parallelism_that_cuts_quantization_blocks_is_a_mistake(catalog) -> None:
+    config = "{num_hidden_layers: 2, hidden_size: 512, num_attention_heads: 8, num_key_value_heads: 8, vocab_size: 100,"
+    config += " intermediate_size: 512, quantization: fp8_block}"
+    facts = f"{{id: a/b, config: {config}, weight_bytes: 1000000, max_model_len: 1024, gated: false, licence: MIT}}"
+    loaded = catalog(
+        {"facets/models/blocks.yaml": f"kind: model\nname: blocks\ntitle: B\nfacts: {facts}\nvalues: {{}}\n"}
+    )
+    whole = Overrides(sets=("modelserver.roles.aggregate.parallelism.tensor=4",))
+    assert compose(loaded, Selection(path="plain", model="blocks"), whole).role("aggregate") is not None
+    cut = Overrides(sets=("modelserver.roles.aggregate.parallelism.tensor=8",))
+    with pytest.raises(RecipeError) as wrong:
+        compose(loaded, Selection(path="plain", model="blocks"), cut)
+    (problem,) = wrong.value.problems
+    assert (problem.file, problem.path) == (
+        "--set modelserver.roles.aggregate.parallelism.tensor=8",
+        "modelserver.roles.aggregate.parallelism.tensor",
+    )
+    assert problem.message == (
+        "tensor parallelism 8 cuts the feed-forward network of a/b, 512 wide, inside a quantization block of 128."
+    )
