@@ -37,6 +37,7 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
       (list "tensor" (int $split.tensor) true)
       (list "pipeline" (int $split.pipeline) (gt (int $split.pipeline) 1))
       (list "data" (int $split.data) (gt (int $split.data) 1))
+      (list "expertSize" (int $split.tensor) $split.expert)
       (list "blockSize" (int .role.blockSize) (gt (int .role.blockSize) 0))
       (list "maxModelLen" (int64 $spec.maxModelLen) (gt (int64 $spec.maxModelLen) 0))
       (list "bootstrap" (int $values.global.llmd.ports.bootstrap) (and (eq .role.role "prefill") (ne "" (include "llmd.disaggregated" .ctx))))

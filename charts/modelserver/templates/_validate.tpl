@@ -148,7 +148,9 @@ modelserver.validate   .   Stops with every contradiction in the values at once,
       "blockSize" (list "blockSize" (gt (int $role.blockSize) 0))
       "maxModelLen" (list "maxModelLen" (gt (int $spec.maxModelLen) 0)) -}}
 {{- range $key, $need := $needs -}}
-{{- if and (index $need 1) (not (get $engine.flags (index $need 0))) -}}
+{{- $flag := get $engine.flags (index $need 0) -}}
+{{- if and (eq $key "parallelism.expert") (not $flag) -}}{{- $flag = $engine.flags.expertSize -}}{{- end -}}
+{{- if and (index $need 1) (not $flag) -}}
 {{- $problems = append $problems (dict "path" (printf "%s.%s" $path $key) "message" (printf "the engine has no such flag (engine.flags.%s is empty)" (index $need 0))) -}}
 {{- end -}}
 {{- end -}}
