@@ -17,6 +17,7 @@ GENERATORS = (
     "charts/readme.py",
     "generate_values.py",
     "output_schemas.py",
+    "lint_rules.py",
     "matrix.py",
     "readme.py",
     "scheduler_versions.py",

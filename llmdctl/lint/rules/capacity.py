@@ -169,6 +169,15 @@ def _vendor(container: Any) -> Iterator[Finding]:  # noqa: ANN401 - a Container
 
 
 def _node(pod: Pod) -> Iterator[Finding]:
+    for container in pod.containers():
+        built_for = re.search(r"gb[23]00", image(container.image).base, re.I)
+        asked = resources(container.value).get("nvidia.com/gpu", 0)
+        if built_for and asked > _PER_NODE[0][1]:
+            there = _PER_NODE[0][1]
+            message = f"The image is built for {built_for.group().upper()}, whose nodes have {there} GPUs, "
+            message += f"and the container asks for {round(asked)}."
+            remedy = f"Ask for {there} and use more pods a replica."
+            yield container.finding(CODES["LD1614"], ("resources",), message, remedy)
     asked = sum(
         resources(container.value).get("nvidia.com/gpu", 0) for container in pod.containers() if not container.init
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -82,15 +82,26 @@ def check(world: World) -> Iterator[Finding]:
         for number, plugin in enumerate(plugins):
             if plugin in _PRECISE:
                 index = _Index(epp.config.source, ("plugins", number))
-                for engine in engines:
-                    if engine.name in (VLLM, SGLANG):
-                        yield from _agree(index, engine)
+                for engine in _indexed(engines):
+                    yield from _agree(index, engine)
 
 
 def _engines(world: World, epp: Epp) -> list[Engine]:
     pool = world.pool_of(epp)
     pods = members(world, pool) if pool else ()
     return [engine for engine in world.engines if engine.container.pod in pods]
+
+
+def _indexed(engines: Sequence[Engine]) -> Iterator[Engine]:
+    """Engines whose cache decides where a prompt goes: those that compute prompts."""
+    roles = {engine: engine.container.pod.labels.get("llm-d.ai/role") for engine in engines}
+    for engine, role in roles.items():
+        if (
+            engine.name in (VLLM, SGLANG)
+            and role != "encode"
+            and not (role == "decode" and "prefill" in roles.values())
+        ):
+            yield engine
 
 
 def _switched_off(engine: Engine) -> Iterator[Finding]:
