@@ -20,7 +20,7 @@ FLAGS = {
     engine: {
         line for line in (Path(__file__).parent / "flags" / f"{engine}.txt").read_text().splitlines() if line[0] != "#"
     }
-    for engine in ("sglang", "vllm")
+    for engine in ("custom", "sglang", "trtllm", "vllm")
 }
 
 
@@ -103,7 +103,7 @@ def test_flags_exist_in_the_pinned_and_in_the_newest_engine(path: Path) -> None:
             assert args <= FLAGS[engine], f"{engine}: {sorted(args - FLAGS[engine])}"
 
 
-@pytest.mark.parametrize("engine", ["sglang", "vllm"])
+@pytest.mark.parametrize("engine", ["sglang", "trtllm", "vllm"])
 def test_flags_that_the_chart_writes_exist(engine: str) -> None:
     names = data.facets("engine")[engine]["values"]["modelserver"]["engine"]
     joins = {flag for flag in names["multiNode"].values() if isinstance(flag, str)}
@@ -111,7 +111,7 @@ def test_flags_that_the_chart_writes_exist(engine: str) -> None:
     assert {flag.removeprefix("--") for flag in written} <= FLAGS[engine]
 
 
-@pytest.mark.parametrize("engine", ["sglang", "vllm"])
+@pytest.mark.parametrize("engine", ["custom", "sglang", "trtllm", "vllm"])
 def test_containers_drop_what_the_image_does_not_need(engine: str) -> None:
     defaults = data.facets("engine")[engine]["values"]["modelserver"]["roleDefaults"]
     assert defaults["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
