@@ -136,7 +136,10 @@ def _index(recipe: Recipe, sizes: Mapping[str, int]) -> dict[str, Any]:
     named = {
         name: {"bytes": pod}
         for name, tier in tiers.items()
-        if isinstance(tier, Mapping) and not tier.get("bytes") and not tier.get("lruCapacityPerServer")
+        # A capacity that somebody states for main memory is compared with these bytes by the chart.
+        if isinstance(tier, Mapping)
+        and not tier.get("bytes")
+        and (name == "cpu" or not tier.get("lruCapacityPerServer"))
     }
     return {"kvBytesPerToken": token, "tiers": named} if pod and named else {}
 

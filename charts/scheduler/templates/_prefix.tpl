@@ -53,8 +53,14 @@ the share is the weight of that place.
 {{- range $name, $tier := include "llmd-scheduler.tiers" $ctx | fromJson -}}
 {{- $path := printf "prefixCache.tiers.%s" $name -}}
 {{- $capacity := int64 (get $tier "lruCapacityPerServer" | default 0) -}}
-{{- if eq $capacity 0 -}}
 {{- $bytes := int64 (get $tier "bytes" | default 0) -}}
+{{- /* A stated capacity may be rounded, not a multiple: an index of what is gone sends requests to the wrong server. */ -}}
+{{- $holds := 0 | int64 -}}
+{{- if and $bytes (int64 $in.kvBytesPerToken) -}}{{- $holds = div $bytes (mul (int64 $in.kvBytesPerToken) $block) -}}{{- end -}}
+{{- if and $holds (gt (mul 10 $capacity) (mul 11 $holds)) -}}
+{{- $problems = append $problems (dict "path" (printf "%s.lruCapacityPerServer" $path) "message" (printf "is %d blocks of %d tokens, and the tier's %d bytes hold %d at %d bytes a token; leave it out" $capacity $block $bytes $holds (int64 $in.kvBytesPerToken))) -}}
+{{- end -}}
+{{- if eq $capacity 0 -}}
 {{- if and $bytes (int64 $in.kvBytesPerToken) -}}
 {{- $capacity = div $bytes (mul (int64 $in.kvBytesPerToken) $block) -}}
 {{- if eq $capacity 0 -}}{{- $problems = append $problems (dict "path" (printf "%s.bytes" $path) "message" (printf "%d bytes hold not one block of %d tokens at %d bytes a token" $bytes $block (int64 $in.kvBytesPerToken))) -}}{{- end -}}
