@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import yaml
 
-from llmdctl.lint.epp import flow_control, plugins, producers, profiles, references, structure
+from llmdctl.lint.epp import disaggregation, flow_control, plugins, producers, profiles, references, structure
 from llmdctl.lint.epp.catalogue import VERSIONS, catalogue
 from llmdctl.lint.epp.config import Config
 from llmdctl.lint.epp.remark import Remark, remark
 from llmdctl.lint.epp.text import read
 from llmdctl.model.finding import Severity
 
-_CHECKS: Final = (structure, plugins, references, producers, profiles, flow_control)
+_CHECKS: Final = (structure, plugins, references, producers, profiles, disaggregation, flow_control)
 _RANK: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.UNKNOWN: 2, Severity.NOTE: 3}
 _RELEASE: Final = re.compile(r"v?(\d+)\.(\d+)(?:\.\d+)?(?:[-+.].*)?")
 

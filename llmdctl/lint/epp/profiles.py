@@ -12,7 +12,7 @@ from llmdctl.lint.epp.remark import Place, Remark, remark
 from llmdctl.model.finding import Severity
 
 _IN_PROFILES: Final = frozenset({"filter", "scorer", "picker"})
-_DISAGGREGATED: Final = ("disagg-profile-handler", "pd-profile-handler")
+DISAGGREGATED: Final = ("disagg-profile-handler", "pd-profile-handler")
 
 
 def check(config: Config) -> Iterator[Remark]:
@@ -29,7 +29,7 @@ def check(config: Config) -> Iterator[Remark]:
     else:
         yield _no_profiles(config)
     for handler in config.of_kind("profile-handler"):
-        if handler.type in _DISAGGREGATED and config.profiles:
+        if handler.type in DISAGGREGATED and config.profiles:
             yield from _disaggregated(handler, config)
 
 
@@ -142,7 +142,7 @@ def _deciders(instance: Instance) -> list[Any]:
 def _disaggregated(handler: Instance, config: Config) -> Iterator[Remark]:
     declared = {profile.name for profile in config.profiles}
     names = {role: _profile_of(handler, role) for role in ("decode", "prefill", "encode")}
-    deciders = {role: _decider_of(handler, role) for role in ("prefill", "encode")}
+    deciders = {role: decider_of(handler, role) for role in ("prefill", "encode")}
     if names["decode"] not in declared:
         message = f"'{handler.type}' runs a profile '{names['decode']}', which is not there: every request fails."
         yield remark("LD1824", handler.path, message, f"Add the profile '{names['decode']}'.")
@@ -165,7 +165,8 @@ def _profile_of(handler: Instance, role: str) -> str:
     return next((name for name in (nested, flat) if isinstance(name, str) and name), role)
 
 
-def _decider_of(handler: Instance, role: str) -> str:
+def decider_of(handler: Instance, role: str) -> str:
+    """The decider that a disaggregated handler names for prefill or encode; empty where it names none."""
     if handler.type == "pd-profile-handler":
         return (
             str(handler.parameters.get("deciderPluginName") or "prefix-based-pd-decider") if role == "prefill" else ""

@@ -211,6 +211,13 @@ CODES: Final[Mapping[str, Code]] = codes(
         _N,
         "The nearest release with data is used instead.",
     ),
+    (
+        "LD1833",
+        "Prefill is never split off",
+        _W,
+        "Everything starts, and every request is prefilled where it is decoded. Read in the source of "
+        "https://github.com/llm-d/llm-d-router (prefix_based_pd_decider.go, disagg_headers_handler.go).",
+    ),
 )
 
 
