@@ -72,6 +72,16 @@ class Engine:
             return (option.value,) if option.value else ()
         return tuple(word.text for word in option.words if not word.opaque)
 
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The names of `--lora-modules name=path ...` or of its JSON form, which requests may ask for too."""
+        option = self.line.find("--lora-modules", "--lora-paths")
+        found = []
+        for word in option.words if option else ():
+            name = re.search(r'"(?:lora_)?name"\s*:\s*"([^"]+)"', word.text)
+            found.append(name.group(1) if name else word.text.partition("=")[0])
+        return tuple(found)
+
     def count(self, *names: str) -> int | None:
         """A degree of parallelism: 1 when it is not stated, None when it is not known."""
         if self.line.find(*names) is None:

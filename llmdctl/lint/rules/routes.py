@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from llmdctl.lint.manifest import Manifest, look
+from llmdctl.lint.manifest import Manifest, Place, look
 from llmdctl.lint.pods import Container
 from llmdctl.lint.reading import inside
 from llmdctl.lint.recognition import is_envoy
 from llmdctl.lint.rule import codes
+from llmdctl.lint.rules.pools import members
 from llmdctl.lint.world import World, same_namespace
 from llmdctl.model.finding import Finding, Severity
 
@@ -42,6 +43,13 @@ CODES = codes(
         "No route, and no proxy beside the endpoint picker: no client can reach it.",
     ),
     (
+        "LD1930",
+        "Route of a model that nobody serves",
+        Severity.WARNING,
+        "The header holds the name that a request asks for; the model server answers 404 to a name that it does not "
+        "serve. https://gateway-api-inference-extension.sigs.k8s.io/guides/serving-multiple-inference-pools/",
+    ),
+    (
         "LD1919",
         "Service that leads nowhere",
         Severity.ERROR,
@@ -51,6 +59,7 @@ CODES = codes(
 SHORT_S: Final = 300
 """At most this counts as short: the limit that three guides of llm-d set, which cut long generations."""
 
+_MODEL_HEADERS: Final = ("x-gateway-model-name", "x-gateway-base-model-name", "x-ai-eg-model")
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _POOL_GROUPS: Final = ("inference.networking.k8s.io", "inference.networking.x-k8s.io")
 
@@ -82,12 +91,37 @@ def _route(world: World, route: Manifest) -> Iterator[Finding]:
             if look(reference, "kind") != "InferencePool":
                 continue
             to_pool = True
-            yield from _backend(world, route, ("spec", "rules", index, "backendRefs", number))
+            place: Place = ("spec", "rules", index)
+            yield from _backend(world, route, (*place, "backendRefs", number))
+            yield from _models(world, route, place, str(look(reference, "name")))
         limit = seconds(look(rule, "timeouts", "request"))
         if to_pool and limit is not None and 0 < limit <= SHORT_S:
             place = ("spec", "rules", index, "timeouts", "request")
             message = f"Every answer ends after {look(rule, 'timeouts', 'request')}, finished or not."
             yield route.finding(CODES["LD1928"], place, message, "State 0s, or what your longest answer takes.")
+
+
+def _models(world: World, route: Manifest, place: Place, pool: str) -> Iterator[Finding]:
+    """The models that a rule matches by header, against those that the servers of its pool have."""
+    served = _served(world, route, pool)
+    for number, match in enumerate(route.rows(*place, "matches") if served else ()):
+        for index, header in enumerate(look(match, "headers") or ()):
+            name, value = str(look(header, "name")).lower(), look(header, "value")
+            exact = name in _MODEL_HEADERS and look(header, "type") in (None, "Exact")
+            if exact and isinstance(value, str) and value not in served:
+                message = f"The rule matches the model '{value}', and no server of the pool {pool} has it."
+                where = (*place, "matches", number, "headers", index, "value")
+                yield route.finding(CODES["LD1930"], where, message, f"They serve {', '.join(sorted(served))}.")
+
+
+def _served(world: World, route: Manifest, pool: str) -> set[str]:
+    """Every name that the model servers of a pool answer to; empty when one of them is not known."""
+    found = world.named("InferencePool", route.namespace, pool)
+    pods = members(world, found) if found else ()
+    engines = [engine for engine in world.engines if engine.container.pod in pods]
+    if not engines or any(not engine.served_names or not engine.line.complete for engine in engines):
+        return set()
+    return {name for engine in engines for name in (*engine.served_names, *engine.adapters)}
 
 
 def _backend(world: World, route: Manifest, place: tuple[str | int, ...]) -> Iterator[Finding]:

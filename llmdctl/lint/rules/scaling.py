@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from llmdctl.lint.manifest import Manifest, look
 from llmdctl.lint.queries import EXPRESSION
@@ -137,7 +137,7 @@ def _only_engines(query: str) -> bool:
 def _queries(world: World) -> Iterator[Finding]:
     names = [engine.served_names for engine in world.engines]
     served = {name for some in names for name in some} if names and all(names) else set()
-    served |= {name for engine in world.engines for name in _adapters(engine.line.find("--lora-modules"))}
+    served |= {name for engine in world.engines for name in engine.adapters}
     pools = {pool.name for pool in world.pools}
     for query in world.queries:
         if query.form != EXPRESSION or query.manifest.kind not in ("ScaledObject", "ScaledJob"):
@@ -152,12 +152,3 @@ def _queries(world: World) -> Iterator[Finding]:
                 yield query.manifest.finding(
                     CODES["LD1946"], query.place, message, f"There is {listed}.", severity=weight
                 )
-
-
-def _adapters(option: Any) -> set[str]:  # noqa: ANN401 - an Option
-    """The names of `--lora-modules name=path ...`, or of its JSON form."""
-    found: set[str] = set()
-    for word in option.words if option else ():
-        name = re.search(r'"name"\s*:\s*"([^"]+)"', word.text)
-        found.add(name.group(1) if name else word.text.partition("=")[0])
-    return found
