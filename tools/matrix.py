@@ -11,13 +11,14 @@ import json
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llmdctl import assets
-from llmdctl.model.recipe import EVIDENCE_LEVELS
+from llmdctl.model.recipe import EVIDENCE_LEVELS, Evidence
 from llmdctl.model.selection import AXES
-from llmdctl.recipe import REFUSAL_KINDS, Catalog, MatrixCell, WellLitPath, matrix
+from llmdctl.recipe import REFUSAL_KINDS, Catalog, Refusal, WellLitPath, matrix
 from llmdctl.values import contradictions
 
 GUIDES = Path(__file__).resolve().parent.parent / "guides"
@@ -51,24 +52,44 @@ passes the schemas of paths and facets. `?` means that the judge has not seen th
 """
 
 
-def page(cells: Sequence[MatrixCell], catalog: Catalog, record: Mapping[str, Any]) -> str:
+@dataclass(frozen=True)
+class Row:
+    """What the page says of a combination; thousands of whole recipes would fill the memory."""
+
+    names: Mapping[str, str]
+    evidence: Evidence | None
+    refusal: Refusal | None
+
+    @property
+    def path(self) -> str:
+        """The well-lit path."""
+        return self.names["path"]
+
+
+def rows(catalog: Catalog) -> tuple[Row, ...]:
+    """The default matrix."""
+    cells = matrix(catalog, (), contradictions)
+    return tuple(Row(names=cell.names, evidence=cell.evidence, refusal=cell.refusal) for cell in cells)
+
+
+def page(cells: Sequence[Row], catalog: Catalog, record: Mapping[str, Any]) -> str:
     """The whole page."""
-    kept: dict[str, list[MatrixCell]] = defaultdict(list)
-    refused: dict[str, list[MatrixCell]] = defaultdict(list)
+    kept: dict[str, list[Row]] = defaultdict(list)
+    refused: dict[str, list[Row]] = defaultdict(list)
     for cell in cells:
-        (kept if cell.recipe else refused)[cell.path].append(cell)
+        (kept if cell.evidence else refused)[cell.path].append(cell)
     parts = [HEAD, *_overview(kept, refused), *_judges(kept, record), *_left_out(cells)]
     for path in catalog.paths:
         parts += _path(path, kept[path.name], refused[path.name])
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _overview(kept: Mapping[str, Sequence[MatrixCell]], refused: Mapping[str, Sequence[MatrixCell]]) -> Iterator[str]:
+def _overview(kept: Mapping[str, Sequence[Row]], refused: Mapping[str, Sequence[Row]]) -> Iterator[str]:
     yield "## At a glance\n"
     rows = []
     for path in sorted({*kept, *refused}):
-        levels = Counter(cell.recipe.evidence.level for cell in kept[path] if cell.recipe)
-        cited = sum(1 for cell in kept[path] if cell.recipe and cell.recipe.evidence.link)
+        levels = Counter(cell.evidence.level for cell in kept[path] if cell.evidence)
+        cited = sum(1 for cell in kept[path] if cell.evidence and cell.evidence.link)
         shown = ", ".join(f"{levels[level]:,} {level}" for level in EVIDENCE_LEVELS if levels[level])
         rows.append((f"[{path}](#{path})", f"{len(kept[path]):,}", f"{len(refused[path]):,}", shown, f"{cited:,}"))
     total = sum(len(found) for found in kept.values()), sum(len(found) for found in refused.values())
@@ -76,7 +97,7 @@ def _overview(kept: Mapping[str, Sequence[MatrixCell]], refused: Mapping[str, Se
     yield from _table(("Path", "Cells", "Left out", "Evidence", "With a link"), rows)
 
 
-def _judges(kept: Mapping[str, Sequence[MatrixCell]], record: Mapping[str, Any]) -> Iterator[str]:
+def _judges(kept: Mapping[str, Sequence[Row]], record: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## What the judges say\n"
     yield JUDGED
     for name, what in JUDGES.items():
@@ -90,7 +111,7 @@ def _judges(kept: Mapping[str, Sequence[MatrixCell]], record: Mapping[str, Any])
     yield from _table(("Path", "Composes", *JUDGES), rows)
 
 
-def _left_out(cells: Iterable[MatrixCell]) -> Iterator[str]:
+def _left_out(cells: Iterable[Row]) -> Iterator[str]:
     kinds: Counter[str] = Counter()
     reasons: Counter[tuple[str, str]] = Counter()
     for cell in cells:
@@ -109,7 +130,7 @@ def _left_out(cells: Iterable[MatrixCell]) -> Iterator[str]:
     yield "\n</details>"
 
 
-def _path(path: WellLitPath, kept: Sequence[MatrixCell], refused: Sequence[MatrixCell]) -> Iterator[str]:
+def _path(path: WellLitPath, kept: Sequence[Row], refused: Sequence[Row]) -> Iterator[str]:
     yield f"\n## {path.name}\n\n{path.goal} [Guide](../paths/{path.name}/README.md).\n"
     grid = [cell for cell in kept if _is_grid(cell, path)]
     engines = sorted({cell.names["engine"] for cell in grid})
@@ -130,7 +151,7 @@ def _path(path: WellLitPath, kept: Sequence[MatrixCell], refused: Sequence[Matri
         yield from _table(("Choice", "Evidence"), [(_choice(cell, path), _evidence([cell])) for cell in beside])
 
 
-def _is_grid(cell: MatrixCell, path: WellLitPath) -> bool:
+def _is_grid(cell: Row, path: WellLitPath) -> bool:
     """Whether only model, accelerator and engine are chosen by name."""
     from llmdctl.recipe.selecting import defaults_beside
 
@@ -138,21 +159,21 @@ def _is_grid(cell: MatrixCell, path: WellLitPath) -> bool:
     return all(cell.names[axis] == defaults[axis] for axis in AXES if axis not in GRID)
 
 
-def _summary(cells: Sequence[MatrixCell], out: int) -> str:
+def _summary(cells: Sequence[Row], out: int) -> str:
     if not cells:
         return "-"
     return f"{len(cells)}{f' ({out})' if out else ''}: {_evidence(cells)}"
 
 
-def _evidence(cells: Sequence[MatrixCell]) -> str:
+def _evidence(cells: Sequence[Row]) -> str:
     """The strongest level of some cells, with the first link to what it is derived from."""
-    known = [cell.recipe.evidence for cell in cells if cell.recipe]
+    known = [cell.evidence for cell in cells if cell.evidence]
     level = min((found.level for found in known), key=EVIDENCE_LEVELS.index)
     link = next((found.link for found in known if found.level == level and found.link), None)
     return f"[{level}]({link})" if link else level
 
 
-def _choice(cell: MatrixCell, path: WellLitPath) -> str:
+def _choice(cell: Row, path: WellLitPath) -> str:
     chosen = [axis for axis in AXES if cell.names[axis] != path.defaults[axis]]
     return ", ".join(f"{axis.replace('_', ' ')} {cell.names[axis]}" for axis in chosen)
 
@@ -175,7 +196,7 @@ def main() -> int:
     check = parser.parse_args().check
     catalog = Catalog.load([assets.paths()])
     record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
-    made = page(tuple(matrix(catalog, (), contradictions)), catalog, record)
+    made = page(rows(catalog), catalog, record)
     if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == made:
         return 0
     if not check:
