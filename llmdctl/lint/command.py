@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from llmdctl.lint.manifest import Place, look
+from llmdctl.lint.manifest import Place, rows
 from llmdctl.lint.shell import ShellWord, commands
 
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")  # of Kubernetes; `$$(X)` stands for itself
@@ -128,7 +128,7 @@ def started(container: Mapping[str, Any], env: Mapping[str, str | None]) -> list
     words = [
         _word(text, (key, index), env)
         for key in ("command", "args")
-        for index, text in enumerate(look(container, key) or ())
+        for index, text in enumerate(rows(container, key))
         if isinstance(text, (str, int, float))
     ]
     at = _script(words)

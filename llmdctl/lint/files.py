@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from llmdctl.errors import Problem, UsageError
-from llmdctl.lint.manifest import Manifest, look
+from llmdctl.lint.manifest import Manifest, look, rows
 from llmdctl.lint.reading import Read, read
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
@@ -123,11 +123,11 @@ def _kustomization(file: Path, done: Read) -> Manifest | None:
 
 def _parts(value: Mapping[str, Any]) -> Iterator[str]:
     for key in ("patches", "patchesJson6902", "replacements"):
-        for row in look(value, key) or ():
+        for row in rows(value, key):
             if isinstance(look(row, "path"), str):
                 yield row["path"]
     for key in ("patchesStrategicMerge", "transformers", "configurations", "generators", "validators"):
-        yield from (row for row in look(value, key) or () if isinstance(row, str) and "\n" not in row)
-    for row in look(value, "helmCharts") or ():
+        yield from (row for row in rows(value, key) if isinstance(row, str) and "\n" not in row)
+    for row in rows(value, "helmCharts"):
         if isinstance(look(row, "valuesFile"), str):
             yield row["valuesFile"]

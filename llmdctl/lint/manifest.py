@@ -112,6 +112,18 @@ def look(value: Any, *path: str | int) -> Any:  # noqa: ANN401 - whatever the ma
     return value
 
 
+def rows(value: Any, *path: str | int) -> Sequence[Any]:  # noqa: ANN401
+    """The list at `path` inside `value`, or an empty one."""
+    found = look(value, *path)
+    return found if isinstance(found, (list, tuple)) else ()
+
+
+def table(value: Any, *path: str | int) -> Mapping[str, Any]:  # noqa: ANN401
+    """The mapping at `path` inside `value`, or an empty one."""
+    found = look(value, *path)
+    return found if isinstance(found, Mapping) else {}
+
+
 def _line(node: yaml.Node, path: Place) -> int:
     """The line of an entry of a mapping is that of its key."""
     line = node.start_mark.line + 1

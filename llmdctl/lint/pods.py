@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from llmdctl.lint.command import CommandLine, Word, started
-from llmdctl.lint.manifest import Manifest, Place, look
+from llmdctl.lint.manifest import Manifest, Place, look, rows
 from llmdctl.lint.rule import Code
 from llmdctl.model.finding import Finding, Severity
 
@@ -70,7 +70,7 @@ class Pod:
     def containers(self) -> Iterator[Container]:
         """Init containers first, sidecars among them."""
         for key in ("initContainers", "containers"):
-            for index, value in enumerate(look(self.spec, key) or ()):
+            for index, value in enumerate(rows(self.spec, key)):
                 if isinstance(value, Mapping):
                     yield Container(
                         pod=self, place=(*self.spec_place, key, index), value=value, init=key != "containers"
@@ -109,7 +109,7 @@ class Container:
     def env(self) -> Mapping[str, str | None]:
         """Variables by name; None where the value comes from elsewhere. References to earlier ones are filled in."""
         known: dict[str, str | None] = {}
-        for entry in look(self.value, "env") or ():
+        for entry in rows(self.value, "env"):
             name, value = look(entry, "name"), look(entry, "value")
             if isinstance(name, str):
                 known[name] = _filled(value, known) if isinstance(value, str) else None
@@ -120,10 +120,8 @@ class Container:
     @property
     def ports(self) -> list[tuple[str, int]]:
         """(name, number) of every declared port."""
-        rows = look(self.value, "ports") or ()
-        return [
-            (look(row, "name") or "", number) for row in rows if isinstance(number := look(row, "containerPort"), int)
-        ]
+        numbers = [(look(row, "name"), look(row, "containerPort")) for row in rows(self.value, "ports")]
+        return [(name if isinstance(name, str) else "", number) for name, number in numbers if isinstance(number, int)]
 
     @cached_property
     def commands(self) -> list[CommandLine]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from llmdctl.lint.manifest import look
+from llmdctl.lint.manifest import table
 
 _SUFFIXES: Final = {
     "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
@@ -44,6 +44,6 @@ def amount(quantity: object) -> float | None:
 
 def resources(container: Mapping[str, Any]) -> Mapping[str, float]:
     """What a container may use: limits, and requests where no limit is stated."""
-    stated = {**(look(container, "resources", "requests") or {}), **(look(container, "resources", "limits") or {})}
+    stated = {**(table(container, "resources", "requests")), **(table(container, "resources", "limits"))}
     numbers = {str(name): amount(quantity) for name, quantity in stated.items()}
     return {name: number for name, number in numbers.items() if number is not None}

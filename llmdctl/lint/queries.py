@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from llmdctl.lint.manifest import Manifest, Place, look
+from llmdctl.lint.manifest import Manifest, Place, look, rows
 
 EXPRESSION, EXTERNAL = "promql", "external"
 
@@ -56,7 +56,7 @@ def _external(manifest: Manifest) -> Iterator[Query]:
 
 def _rules(manifest: Manifest, base: Place) -> Iterator[Query]:
     for group, entry in enumerate(manifest.rows(*base)):
-        for index, rule in enumerate(look(entry, "rules") or ()):
+        for index, rule in enumerate(rows(entry, "rules")):
             yield from _query(manifest, (*base, group, "rules", index, "expr"), look(rule, "expr"))
 
 

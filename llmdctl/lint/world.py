@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from llmdctl.lint.command import CommandLine
-from llmdctl.lint.manifest import Manifest, Place, look
+from llmdctl.lint.manifest import Manifest, Place, look, rows
 from llmdctl.lint.pods import Container, Pod, image, pods_of
 from llmdctl.lint.queries import Query, queries_of
 from llmdctl.lint.reading import inside
@@ -204,14 +204,14 @@ class World:
         mount, rest = _mount(container, file)
         if mount is None:
             return f"nothing is mounted at {file}"
-        volume = next((row for row in look(container.pod.spec, "volumes") or () if look(row, "name") == mount), None)
+        volume = next((row for row in rows(container.pod.spec, "volumes") if look(row, "name") == mount), None)
         name = look(volume, "configMap", "name")
         if not isinstance(name, str):
             return f"{file} does not come from a ConfigMap"
         config_map = self.named("ConfigMap", container.pod.namespace, name)
         if config_map is None:
             return f"the ConfigMap {name} is not among the manifests"
-        items = look(volume, "configMap", "items") or ()
+        items = rows(volume, "configMap", "items")
         key = next((look(item, "key") for item in items if look(item, "path") == rest), rest)
         if not isinstance(key, str) or not isinstance(config_map.get("data", key), str):
             return f"the ConfigMap {name} has no key {key}"
@@ -222,7 +222,7 @@ def _mount(container: Container, file: str) -> tuple[str | None, str]:
     """The volume that holds `file` in the container, and the file's path inside the volume."""
     best: tuple[str | None, str] = (None, "")
     length = -1
-    for row in look(container.value, "volumeMounts") or ():
+    for row in rows(container.value, "volumeMounts"):
         path, name = look(row, "mountPath"), look(row, "name")
         if not isinstance(path, str) or not isinstance(name, str) or len(path) <= length:
             continue

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from llmdctl.lint.manifest import look
+from llmdctl.lint.manifest import look, rows, table
 from llmdctl.lint.pods import Pod, image
 from llmdctl.lint.quantities import ACCELERATORS, GPUS, amount, resources
 from llmdctl.lint.recognition import SGLANG, VLLM, Engine
@@ -149,7 +149,7 @@ def _several(engine: Engine) -> bool:
 def _names(pod: Pod) -> Iterator[Finding]:
     for container in pod.containers():
         for kind in ("limits", "requests"):
-            for name in look(container.value, "resources", kind) or {}:
+            for name in table(container.value, "resources", kind):
                 near = difflib.get_close_matches(str(name), ACCELERATORS, n=1, cutoff=0.88)
                 if near and name not in ACCELERATORS:
                     message = f"No device plugin offers {name}."
@@ -195,10 +195,10 @@ def _wanted(pod: Pod, key: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if isinstance(selected, str):
         yield ("nodeSelector", key), selected
     base = ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
-    for index, term in enumerate(look(pod.spec, *base) or ()):
-        for number, entry in enumerate(look(term, "matchExpressions") or ()):
+    for index, term in enumerate(rows(pod.spec, *base)):
+        for number, entry in enumerate(rows(term, "matchExpressions")):
             if look(entry, "key") == key and look(entry, "operator") == "In":
-                for value in look(entry, "values") or ():
+                for value in rows(entry, "values"):
                     yield (*base, index, "matchExpressions", number), str(value)
 
 
@@ -234,7 +234,7 @@ def _shared_memory(engine: Engine) -> Iterator[Finding]:
     on_gpus = any(name in GPUS for name in resources(engine.container.value))
     if tensor is None or tensor < 2 or not on_gpus or look(engine.container.pod.spec, "hostIPC"):
         return
-    mounts = look(engine.container.value, "volumeMounts") or ()
+    mounts = rows(engine.container.value, "volumeMounts")
     if not any(str(look(mount, "mountPath")).rstrip("/") == "/dev/shm" for mount in mounts):
         message = f"{tensor} ranks share /dev/shm, and it is 64 MiB here."
         remedy = "Mount an emptyDir with medium: Memory at /dev/shm."
@@ -244,7 +244,7 @@ def _shared_memory(engine: Engine) -> Iterator[Finding]:
 def _volumes(pod: Pod) -> Iterator[Finding]:
     limits = [resources(container.value).get("memory") for container in pod.containers() if not container.init]
     total = sum(limit for limit in limits if limit) if all(limits) and limits else None
-    for index, volume in enumerate(look(pod.spec, "volumes") or ()):
+    for index, volume in enumerate(rows(pod.spec, "volumes")):
         if look(volume, "emptyDir", "medium") != "Memory":
             continue
         size = amount(look(volume, "emptyDir", "sizeLimit"))

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from llmdctl.lint.manifest import look
+from llmdctl.lint.manifest import look, rows
 from llmdctl.lint.pods import RUN_ONCE, Pod
 from llmdctl.lint.quantities import GPUS, resources
 from llmdctl.lint.recognition import SGLANG, VLLM, Engine, Sidecar
@@ -103,7 +103,7 @@ class _Side:
         if self.config.get("kv_connector") != "MultiConnector":
             name = self.config.get("kv_connector")
             return (name,) if isinstance(name, str) else ()
-        inner = look(self.config, "kv_connector_extra_config", "connectors") or ()
+        inner = rows(self.config, "kv_connector_extra_config", "connectors")
         return tuple(str(look(row, "kv_connector")) for row in inner if look(row, "kv_connector"))
 
     @property
@@ -189,7 +189,7 @@ def _side_channel(side: _Side) -> Iterator[Finding]:
     name = channel["variable"]
     if "NixlConnector" not in side.connectors or look(side.engine.container.value, "envFrom"):
         return
-    assigned = any(name in str(word) for word in look(side.engine.container.value, "args") or ())
+    assigned = any(name in str(word) for word in rows(side.engine.container.value, "args"))
     env = side.engine.container.env
     if (name not in env and not assigned) or env.get(name) in ("localhost", "127.0.0.1"):
         shown = env.get(name) or channel["default"]

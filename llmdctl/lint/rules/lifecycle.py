@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from llmdctl.lint.manifest import look
+from llmdctl.lint.manifest import look, rows
 from llmdctl.lint.recognition import VLLM, Engine
 from llmdctl.lint.rule import codes
 from llmdctl.lint.world import World
@@ -84,7 +84,7 @@ def _hook(engine: Engine) -> float | None:
     sleep = look(hook, "sleep", "seconds")
     if isinstance(sleep, int):
         return float(sleep)
-    command = " ".join(str(word) for word in look(hook, "exec", "command") or ())
+    command = " ".join(str(word) for word in rows(hook, "exec", "command"))
     found = re.fullmatch(r"(?:(?:/bin/)?(?:ba)?sh -c )?(?:/bin/)?sleep (\d+)s?;?", command.strip())
     return float(found.group(1)) if found else None
 

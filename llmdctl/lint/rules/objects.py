@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from llmdctl.lint.manifest import Manifest, Place, look
+from llmdctl.lint.manifest import Manifest, Place, look, rows
 from llmdctl.lint.pods import Container, Pod, image
 from llmdctl.lint.rule import Code, codes
 from llmdctl.lint.world import World
@@ -109,10 +109,10 @@ def _same_identity(world: World) -> Iterator[Finding]:
         )
 
 
-def _repeated(rows: Sequence[Any], *key: str) -> Iterator[tuple[int, str]]:
+def _repeated(entries: Sequence[Any], *key: str) -> Iterator[tuple[int, str]]:
     """(index, name) of every row whose name an earlier one has."""
     seen: set[str] = set()
-    for index, row in enumerate(rows):
+    for index, row in enumerate(entries):
         name = look(row, *key)
         if isinstance(name, str):
             if name in seen:
@@ -121,11 +121,11 @@ def _repeated(rows: Sequence[Any], *key: str) -> Iterator[tuple[int, str]]:
 
 
 def _pod(pod: Pod) -> Iterator[Finding]:
-    volumes = look(pod.spec, "volumes") or ()
+    volumes = rows(pod.spec, "volumes")
     for index, name in _repeated(volumes, "name"):
         yield pod.finding(CODES["LD1907"], ("volumes", index), f"The volume {name} stands twice.", "Keep one.")
-    names = {look(volume, "name") for volume in volumes}
-    names |= {look(claim, "metadata", "name") for claim in pod.workload.rows("spec", "volumeClaimTemplates")}
+    names = {str(look(volume, "name")) for volume in volumes}
+    names |= {str(look(claim, "metadata", "name")) for claim in pod.workload.rows("spec", "volumeClaimTemplates")}
     seen: set[str] = set()
     for container in pod.containers():
         if container.name in seen:
@@ -136,15 +136,14 @@ def _pod(pod: Pod) -> Iterator[Finding]:
     yield from _pod_ports(pod)
 
 
-def _container(container: Container, volumes: set[Any]) -> Iterator[Finding]:
-    rows = look(container.value, "env") or ()
-    for index, name in _repeated(rows, "name"):
+def _container(container: Container, volumes: set[str]) -> Iterator[Finding]:
+    for index, name in _repeated(rows(container.value, "env"), "name"):
         message = f"The variable {name} stands twice: the last one holds."
         yield container.finding(CODES["LD1903"], ("env", index), message, "Keep one.")
-    for index, name in _repeated(look(container.value, "ports") or (), "name"):
+    for index, name in _repeated(rows(container.value, "ports"), "name"):
         message = f"Two ports of the container are called {name}."
         yield container.finding(CODES["LD1904"], ("ports", index), message, "Name each port differently.")
-    mounts = look(container.value, "volumeMounts") or ()
+    mounts = rows(container.value, "volumeMounts")
     for index, path in _repeated(mounts, "mountPath"):
         message = f"Two volumes are mounted at {path}."
         yield container.finding(CODES["LD1905"], ("volumeMounts", index), message, "Keep one.")
@@ -176,7 +175,7 @@ def _pod_ports(pod: Pod) -> Iterator[Finding]:
     for container in pod.containers():
         if container.init and not container.sidecar:
             continue
-        for index, row in enumerate(look(container.value, "ports") or ()):
+        for index, row in enumerate(rows(container.value, "ports")):
             number, protocol = look(row, "containerPort"), look(row, "protocol") or "TCP"
             if not isinstance(number, int):
                 continue
@@ -192,9 +191,9 @@ def _service(service: Manifest) -> Iterator[Finding]:
     for index, name in _repeated(ports, "name"):
         message = f"Two ports of the Service are called {name}."
         yield service.finding(CODES["LD1909"], ("spec", "ports", index), message, "Name each port differently.")
-    seen: set[tuple[Any, Any]] = set()
+    seen: set[tuple[str, str]] = set()
     for index, row in enumerate(ports):
-        key = (look(row, "port"), look(row, "protocol") or "TCP")
+        key = (str(look(row, "port")), str(look(row, "protocol") or "TCP"))
         if key in seen:
             message = f"Port {key[0]}/{key[1]} stands twice in the Service."
             yield service.finding(CODES["LD1909"], ("spec", "ports", index), message, "Remove one of them.")

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Any, Final
 
-from llmdctl.lint.manifest import Place, look
+from llmdctl.lint.manifest import Place, look, rows
 from llmdctl.lint.pods import Container, Pod
 from llmdctl.lint.rule import codes
 from llmdctl.lint.world import World, same_namespace
@@ -34,17 +34,17 @@ def check(world: World) -> Iterator[Finding]:
 def _references(pod: Pod) -> Iterator[tuple[str, str, Place]]:
     """(kind, name, place in the pod's spec) of every object that must exist before the pod starts."""
     yield from _named("ServiceAccount", look(pod.spec, "serviceAccountName"), ("serviceAccountName",))
-    for index, volume in enumerate(look(pod.spec, "volumes") or ()):
+    for index, volume in enumerate(rows(pod.spec, "volumes")):
         place: Place = ("volumes", index)
         yield from _optional("ConfigMap", look(volume, "configMap"), (*place, "configMap"), "name")
         yield from _optional("Secret", look(volume, "secret"), (*place, "secret"), "secretName")
         claim = look(volume, "persistentVolumeClaim", "claimName")
         yield from _named("PersistentVolumeClaim", claim, (*place, "persistentVolumeClaim", "claimName"))
-        for number, source in enumerate(look(volume, "projected", "sources") or ()):
+        for number, source in enumerate(rows(volume, "projected", "sources")):
             inner = (*place, "projected", "sources", number)
             yield from _optional("ConfigMap", look(source, "configMap"), (*inner, "configMap"), "name")
             yield from _optional("Secret", look(source, "secret"), (*inner, "secret"), "name")
-    for index, claim in enumerate(look(pod.spec, "resourceClaims") or ()):
+    for index, claim in enumerate(rows(pod.spec, "resourceClaims")):
         name = look(claim, "resourceClaimTemplateName")
         yield from _named("ResourceClaimTemplate", name, ("resourceClaims", index, "resourceClaimTemplateName"))
     for container in pod.containers():
@@ -53,13 +53,13 @@ def _references(pod: Pod) -> Iterator[tuple[str, str, Place]]:
 
 def _environment(container: Container) -> Iterator[tuple[str, str, Place]]:
     base = container.place[len(container.pod.spec_place) :]
-    for index, entry in enumerate(look(container.value, "env") or ()):
+    for index, entry in enumerate(rows(container.value, "env")):
         place = (*base, "env", index, "valueFrom")
         yield from _optional("Secret", look(entry, "valueFrom", "secretKeyRef"), (*place, "secretKeyRef"), "name")
         yield from _optional(
             "ConfigMap", look(entry, "valueFrom", "configMapKeyRef"), (*place, "configMapKeyRef"), "name"
         )
-    for index, entry in enumerate(look(container.value, "envFrom") or ()):
+    for index, entry in enumerate(rows(container.value, "envFrom")):
         place = (*base, "envFrom", index)
         yield from _optional("Secret", look(entry, "secretRef"), (*place, "secretRef"), "name")
         yield from _optional("ConfigMap", look(entry, "configMapRef"), (*place, "configMapRef"), "name")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from llmdctl.lint.manifest import Manifest, Place, look
+from llmdctl.lint.manifest import Manifest, Place, look, rows
 from llmdctl.lint.pods import Container
 from llmdctl.lint.reading import inside
 from llmdctl.lint.recognition import is_envoy
@@ -87,7 +87,7 @@ def check(world: World) -> Iterator[Finding]:
 def _route(world: World, route: Manifest) -> Iterator[Finding]:
     for index, rule in enumerate(route.rows("spec", "rules")):
         to_pool = False
-        for number, reference in enumerate(look(rule, "backendRefs") or ()):
+        for number, reference in enumerate(rows(rule, "backendRefs")):
             if look(reference, "kind") != "InferencePool":
                 continue
             to_pool = True
@@ -105,7 +105,7 @@ def _models(world: World, route: Manifest, place: Place, pool: str) -> Iterator[
     """The models that a rule matches by header, against those that the servers of its pool have."""
     served = _served(world, route, pool)
     for number, match in enumerate(route.rows(*place, "matches") if served else ()):
-        for index, header in enumerate(look(match, "headers") or ()):
+        for index, header in enumerate(rows(match, "headers")):
             name, value = str(look(header, "name")).lower(), look(header, "value")
             exact = name in _MODEL_HEADERS and look(header, "type") in (None, "Exact")
             if exact and isinstance(value, str) and value not in served:
@@ -174,8 +174,8 @@ def _config_files(container: Container) -> list[str]:
 def _envoy_config(config: Manifest) -> Iterator[Finding]:
     """Routes beside an ext_proc filter: they carry model answers."""
     for index, listener in enumerate(config.rows("static_resources", "listeners")):
-        for chain, inner in enumerate(look(listener, "filter_chains") or ()):
-            for number, entry in enumerate(look(inner, "filters") or ()):
+        for chain, inner in enumerate(rows(listener, "filter_chains")):
+            for number, entry in enumerate(rows(inner, "filters")):
                 typed = look(entry, "typed_config")
                 if not _picks(typed):
                     continue
@@ -193,12 +193,12 @@ def _envoy_config(config: Manifest) -> Iterator[Finding]:
 
 
 def _picks(typed: Any) -> bool:  # noqa: ANN401 - a part of a configuration
-    return any("ext_proc" in str(look(row, "name")) for row in look(typed, "http_filters") or ())
+    return any("ext_proc" in str(look(row, "name")) for row in rows(typed, "http_filters"))
 
 
 def _virtual_hosts(config: Manifest, base: tuple[str | int, ...], typed: Any) -> Iterator[Finding]:  # noqa: ANN401
-    for host, entry in enumerate(look(typed, "route_config", "virtual_hosts") or ()):
-        for number, route in enumerate(look(entry, "routes") or ()):
+    for host, entry in enumerate(rows(typed, "route_config", "virtual_hosts")):
+        for number, route in enumerate(rows(entry, "routes")):
             action = look(route, "route")
             place = (*base, "route_config", "virtual_hosts", host, "routes", number)
             if not isinstance(action, Mapping):

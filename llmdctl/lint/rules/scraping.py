@@ -91,12 +91,12 @@ def _service_monitor(world: World, monitor: Manifest) -> Iterator[Finding]:
         for service in world.of_kind("Service")
         if all(service.get("metadata", "labels", key) == value for key, value in labels.items())
     ]
-    names = {look(row, "name") for service in services for row in service.rows("spec", "ports")}
+    names = {str(look(row, "name") or "") for service in services for row in service.rows("spec", "ports")}
     for index, row in enumerate(monitor.rows("spec", "endpoints")):
         port = look(row, "port")
         if services and isinstance(port, str) and port not in names:
             message = f"No selected Service has a port called {port}."
-            listed = ", ".join(sorted(str(name) for name in names if name)) or "no port with a name"
+            listed = ", ".join(sorted(name for name in names if name)) or "no port with a name"
             place = ("spec", "endpoints", index, "port")
             yield monitor.finding(CODES["LD1605"], place, message, f"They have {listed}.")
 
