@@ -74,7 +74,8 @@ def _block_size(instance: Instance, path: Place) -> Iterator[Remark]:
 
 
 def _engines(instance: Instance, config: Config, path: Place) -> Iterator[Remark]:
-    own = [row.get("name") for row in instance.parameters.get("engineConfigs") or () if isinstance(row, Mapping)]
+    rows = instance.parameters.get("engineConfigs")
+    own = [row.get("name") for row in (rows if isinstance(rows, list) else ()) if isinstance(row, Mapping)]
     known = (*_ENGINES[config.catalogue.version], *(name for name in own if isinstance(name, str)))
     default = instance.parameters.get("defaultEngine")
     if isinstance(default, str) and default and default not in known:

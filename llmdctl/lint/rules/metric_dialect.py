@@ -87,7 +87,8 @@ def _names(epp: Epp, source: Manifest, engine: Engine, reader: str) -> Iterator[
     version, _ = judged_as(epp)
     wanted = _NAMES[engine.name]
     extractor = _plugin(source, "core-metrics-extractor", "model-server-protocol-metrics")
-    own = [look(row, "name") for row in look(extractor, "parameters", "engineConfigs") or ()]
+    configs = look(extractor, "parameters", "engineConfigs")
+    own = [look(row, "name") for row in (configs if isinstance(configs, list) else ())]
     if wanted in own:
         return  # names of its own, which nobody knows
     if version == "0.7" and "dataLayer" not in source.rows("featureGates"):

@@ -83,7 +83,8 @@ def _records(world: World) -> Iterator[str]:
     """Names that recording rules among the manifests make."""
     for manifest in world.of_kind("PrometheusRule", "Rules", "ClusterRules", "GlobalRules"):
         for group in manifest.rows("spec", "groups"):
-            for rule in look(group, "rules") or ():
+            rules = look(group, "rules")
+            for rule in rules if isinstance(rules, list) else ():
                 name = look(rule, "record")
                 if isinstance(name, str):
                     yield name

@@ -219,3 +219,25 @@ def test_the_sidecar_of_a_later_release() -> None:
 def test_the_linter_runs_both() -> None:
     text = manifests(CONFIG.replace("weight: 2", "weight: 0"), args=(*GOOD, "--zz"))
     assert {"LD1821", "LD1840"} <= {item.code for item in lint(read(text, "m.yaml").manifests).findings}
+
+
+ODD = ["5", "[]", "{}", "x", "[5]", "[[]]", "{a: 5}", "null"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    "place",
+    [
+        "featureGates",
+        "plugins",
+        "schedulingProfiles",
+        "flowControl",
+        "dataLayer",
+        "saturationDetector",
+        "requestHandler",
+    ],
+)
+def test_odd_values_get_an_answer(place: str, odd: str) -> None:
+    kept = "\n".join(line for line in CONFIG.splitlines() if place == "plugins" or place not in line)
+    text = f"{place}: {odd}\n" if place in ("plugins", "schedulingProfiles") else f"{kept}\n{place}: {odd}\n"
+    assert isinstance(codes(manifests(text)), list)

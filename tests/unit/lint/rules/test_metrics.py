@@ -242,3 +242,11 @@ def test_the_data() -> None:
         "trtllm": ("trtllm_num_requests_waiting", "trtllm_num_requests_running", "trtllm_kv_cache_utilization"),
     }.items():
         assert set(names) <= set(engine_metrics(engine_name).series)
+
+
+@pytest.mark.parametrize("odd", ["5", "[5]", "{a: 5}", "x", "null"])
+def test_odd_values_get_an_answer(odd: str) -> None:
+    config = PLAIN + f"- type: core-metrics-extractor\n  parameters: {{engineConfigs: {odd}, defaultEngine: {odd}}}\n"
+    rule = alert("up").replace("    rules:\n    - record: x:y\n      expr: up\n", f"    rules: {odd}\n", 1)
+    rule = rule[: rule.index(f"rules: {odd}")] + f"rules: {odd}\n"
+    assert isinstance(codes(epp(config=config), engine(*SGLANG), rule), list)
