@@ -139,6 +139,9 @@ Gives {plugins, sources, gates}. 0.7 with vLLM: nothing, its built-in collector 
 {{- $plugin := dict "type" $type -}}
 {{- if eq $decider.type "prefix-based" -}}
 {{- $parameters := dict "nonCachedTokens" (int64 $decider.nonCachedTokens) -}}
+{{- if eq (int64 $decider.nonCachedTokens) 0 -}}
+{{- $problems = append $problems (dict "path" "decider.nonCachedTokens" "message" "must be above 0 with decider.type prefix-based: 0 switches the decider off, and nothing is ever prefilled in another pod") -}}
+{{- end -}}
 {{- with int64 $decider.promptTokens -}}
 {{- $_ := set $parameters "promptTokens" . -}}
 {{- if not (has "promptTokens" $dialect.deciderParameters) -}}

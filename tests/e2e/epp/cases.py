@@ -51,7 +51,7 @@ CASES: Final = (
     Case(
         name="split-by-length",
         facts=SPLIT,
-        scheduler={"decider": {"type": "prefix-based", "promptTokens": 4096}},
+        scheduler={"decider": {"type": "prefix-based", "nonCachedTokens": 512, "promptTokens": 4096}},
         needs="0.10",
     ),
     Case(name="encode-prefill-decode", facts=ENCODED),
