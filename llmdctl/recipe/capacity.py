@@ -26,6 +26,9 @@ _GIB: Final = 2**30
 _SHARES: Final = ("gpu-memory-utilization", "mem-fraction-static", "kv_cache_free_gpu_memory_fraction")
 """Flags of vLLM, SGLang and TensorRT-LLM that say how much of a GPU's memory the engine may take."""
 
+_BLOCK_ENGINES: Final = ("sglang", "vllm")
+_BLOCK_VENDORS: Final = ("amd", "nvidia")
+
 _SEQUENCES: Final = ("max-num-seqs",)
 _CACHE_TYPES: Final = ("kv-cache-dtype",)
 _WHOLE_EXPERTS: Final = ("enable-expert-parallel", "expert-parallel-size")
@@ -86,18 +89,22 @@ def uneven(
 ) -> Iterator[tuple[str, str]]:
     """(role, sentence) for each role whose tensor parallelism the engine refuses: KV heads, quantization blocks.
 
-    Query heads are not judged here: `roles.role_problems` names the numbers that would do.
+    Query heads are not judged here: `roles.role_problems` names the numbers that would do. Blocks are judged for vLLM
+    and SGLang on GPUs, whose kernels refuse a part of one.
     """
     if not facts["accelerator"].get("memory_mib") or not facts["model"].get("config"):
         return
     model = ModelFacts.from_facts(facts["model"])
+    judged = _engine(facts) in _BLOCK_ENGINES and facts["accelerator"].get("vendor") in _BLOCK_VENDORS
     for role in roles:
         if model.heads % role.tensor:
             continue
         split = _holders(role.name, values)
-        whole = any((holder.get("parallelism") or {}).get("expert") for holder in split)
+        whole = any(_mapping(holder.get("parallelism")).get("expert") for holder in split)
         whole = whole or any(_argument(role.name, values, (flag,)) for flag in _WHOLE_EXPERTS)
-        found = undivided_heads(model, tensor=role.tensor) or cut_blocks(model, tensor=role.tensor, whole_experts=whole)
+        found = undivided_heads(model, tensor=role.tensor)
+        if not found and judged:
+            found = cut_blocks(model, tensor=role.tensor, whole_experts=whole)
         if found:
             yield role.name, found
 
@@ -141,7 +148,7 @@ def _share(role: str, facts: Mapping[str, Mapping[str, Any]], values: Mapping[st
 def _argument(role: str, values: Mapping[str, Any], flags: tuple[str, ...]) -> Any:  # noqa: ANN401  any JSON value
     """What the engine of a role is told by the first of these flags: the role's own word, else that for all."""
     for holder in _holders(role, values):
-        arguments = holder.get("args") or {}
+        arguments = _mapping(holder.get("args"))
         for flag in flags:
             if arguments.get(flag) is not None:
                 return arguments[flag]
@@ -149,5 +156,10 @@ def _argument(role: str, values: Mapping[str, Any], flags: tuple[str, ...]) -> A
 
 
 def _holders(role: str, values: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    server = values.get("modelserver") or {}
-    return (server.get("roles") or {}).get(role) or {}, server.get("roleDefaults") or {}
+    """The settings of a role and of all roles; what is no mapping is somebody else's mistake to name."""
+    server = _mapping(values.get("modelserver"))
+    return _mapping(_mapping(server.get("roles")).get(role)), _mapping(server.get("roleDefaults"))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
