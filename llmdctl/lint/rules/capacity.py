@@ -80,7 +80,9 @@ _TPU_TYPE: Final = "cloud.google.com/gke-tpu-accelerator"
 _FOUR_A_HOST: Final = ("tpu7x", "tpu-v4-podslice", "tpu-v5p-slice")
 """Types whose hosts have 4 chips; hosts of v5e and v6e have 1, 4 or 8."""
 
-_TIGHT: Final = 0.9  # of the pod's memory: the engine itself, its Python workers and page-locked buffers need the rest
+_SPARE_BYTES: Final = 32 * 2**30
+"""Less than this beside the tier, and less than a tenth of the whole, is little for the engine, its Python workers and
+page-locked buffers: the guides of llm-d ask for 64 GiB and more for an engine without a tier."""
 
 
 def check(world: World) -> Iterator[Finding]:
@@ -270,7 +272,7 @@ def _tier(engine: Engine) -> Iterator[Finding]:
     if memory is None:
         return
     tier = _tier_of(engine)
-    if tier is None or tier.size_bytes <= memory * _TIGHT:
+    if tier is None or memory - tier.size_bytes >= min(_SPARE_BYTES, memory / 10):
         return
     over = tier.size_bytes > memory
     message = f"{tier.stated} takes {_gib(tier.size_bytes)} of memory, and the container has {_gib(memory)}."
