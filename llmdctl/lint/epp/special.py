@@ -11,7 +11,7 @@ from llmdctl.lint.epp.values import seconds
 from llmdctl.model.finding import Severity
 
 # Engines whose metric names are built in, by release: pkg/epp/framework/plugins/datalayer of the router.
-_ENGINES: Final[Mapping[str, tuple[str, ...]]] = {
+ENGINES: Final[Mapping[str, tuple[str, ...]]] = {
     "0.7": ("vllm", "sglang"),
     "0.9": ("vllm", "sglang", "trtllm-serve", "triton-tensorrt-llm", "triton"),
     "0.10": ("vllm", "sglang", "trtllm-serve", "triton-tensorrt-llm", "triton"),
@@ -76,7 +76,7 @@ def _block_size(instance: Instance, path: Place) -> Iterator[Remark]:
 def _engines(instance: Instance, config: Config, path: Place) -> Iterator[Remark]:
     rows = instance.parameters.get("engineConfigs")
     own = [row.get("name") for row in (rows if isinstance(rows, list) else ()) if isinstance(row, Mapping)]
-    known = (*_ENGINES[config.catalogue.version], *(name for name in own if isinstance(name, str)))
+    known = (*ENGINES[config.catalogue.version], *(name for name in own if isinstance(name, str)))
     default = instance.parameters.get("defaultEngine")
     if isinstance(default, str) and default and default not in known:
         message = f"No engine '{default}' is built in or in 'engineConfigs': the EPP does not start."

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from llmdctl.lint.epp.catalogue import catalogue
+from llmdctl.lint.epp.special import ENGINES
 from llmdctl.lint.manifest import Manifest, look
 from llmdctl.lint.metric_names import metrics_path
 from llmdctl.lint.recognition import SGLANG, TRTLLM, VLLM, Engine
@@ -94,7 +95,7 @@ def _names(epp: Epp, source: Manifest, engine: Engine, reader: str) -> Iterator[
     if version == "0.7" and "dataLayer" not in source.rows("featureGates"):
         read, advice = "vllm", "Use EPP 0.9, or the data layer of 0.7 with a metrics extractor."
     else:
-        read = _read_as(version, extractor, engine)
+        read = _read_as(version, extractor, engine, own)
         advice = f"Label the pods {_LABEL}: {wanted}, or set defaultEngine of core-metrics-extractor to {wanted}."
     if read not in (wanted, *(name for name in own if isinstance(name, str))):
         message = f"'{reader}' reads the metric names of {read} here, and the pods run {wanted}: all look idle."
@@ -103,13 +104,15 @@ def _names(epp: Epp, source: Manifest, engine: Engine, reader: str) -> Iterator[
         )
 
 
-def _read_as(version: str, extractor: Any, engine: Engine) -> str:  # noqa: ANN401 - a row of the configuration
+def _read_as(version: str, extractor: Any, engine: Engine, own: list[Any]) -> str:  # noqa: ANN401 - a row of the configuration
     stated = look(extractor, "parameters", "engineLabelKey")
     keys = [stated] if isinstance(stated, str) else [_OLD_LABEL] if version == "0.7" else [_LABEL, _OLD_LABEL]
     labels = engine.container.pod.labels
     label = next((labels[key] for key in keys if isinstance(labels.get(key), str)), None)
-    default = look(extractor, "parameters", "defaultEngine")
-    return str(label or (default if isinstance(default, str) else "vllm"))
+    if label is not None and str(label) in (*ENGINES[version], *own):
+        return str(label)
+    default = look(extractor, "parameters", "defaultEngine")  # also of a label that the endpoint picker does not know
+    return default if isinstance(default, str) and default else "vllm"
 
 
 def _path(epp: Epp, source: Manifest, engine: Engine, reader: str) -> Iterator[Finding]:

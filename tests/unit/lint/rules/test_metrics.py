@@ -212,6 +212,14 @@ def test_alerts_may_speak_of_any_engine() -> None:
             "app: m, llm-d.ai/engine-type: trtllm-serve",
             [],
         ),
+        # A label that the picker does not know means its default engine.
+        (
+            PLAIN + "- type: core-metrics-extractor\n  parameters: {defaultEngine: sglang}\n",
+            SGLANG,
+            "app: m, llm-d.ai/engine-type: sglang-gpu",
+            [],
+        ),
+        (PLAIN, SGLANG, "app: m, llm-d.ai/engine-type: sglang-gpu", ["LD1867"]),
         ("plugins:\n- type: random-picker\n", SGLANG, "app: m", []),
         (PLAIN, (SGLANG[0], SGLANG[1][:-1]), "app: m, llm-d.ai/engine-type: sglang", ["LD1869"]),
         (PLAIN, SGLANG, "app: other", []),
