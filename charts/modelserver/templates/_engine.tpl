@@ -61,6 +61,7 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
 {{- end -}}
 {{- if and .worker $join.headless -}}{{- $args = append $args $join.headless -}}{{- end -}}
 {{- end -}}
+{{- $args = concat $args (include "modelserver.loraArguments" . | fromJsonArray) -}}
 {{- $args = concat $args (include "llmd.args" (dict "ctx" .ctx "args" $own "path" (printf "roles.%s.args" .role.role)) | fromJsonArray) -}}
 {{- toJson (concat $args ($spec.extraArgs | default list)) -}}
 {{- end -}}
@@ -82,6 +83,7 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
 {{- $here := eq $port "ecTransfer" | ternary (eq $.role.role "encode") (and (ne "" (include "llmd.disaggregated" $.ctx)) (has $.role.role (list "prefill" "decode"))) -}}
 {{- if and $name $here -}}{{- $_ := set $env $name (int (get $values.global.llmd.ports $port)) -}}{{- end -}}
 {{- end -}}
+{{- if and $values.lora.dynamic $values.engine.lora.dynamicEnv (ne .role.role "encode") -}}{{- $_ := set $env $values.engine.lora.dynamicEnv "True" -}}{{- end -}}
 {{- range $name, $value := include "modelserver.kvEnvironment" . | fromJson -}}{{- $_ := set $env $name $value -}}{{- end -}}
 {{- with and .role.serves $values.engine.dataParallel.readyTimeoutEnv -}}{{- $_ := set $env . (int64 $values.sizing.startupSeconds) -}}{{- end -}}
 {{- range $name, $value := (.role.spec.env | default dict) -}}{{- $_ := set $env $name $value -}}{{- end -}}

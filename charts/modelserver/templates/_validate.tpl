@@ -4,7 +4,8 @@ modelserver.validate   .   Stops with every contradiction in the values at once,
 {{- define "modelserver.validate" -}}
 {{- $problems := concat
       (include "modelserver.releaseProblems" . | fromJsonArray)
-      (include "modelserver.modelProblems" . | fromJsonArray) -}}
+      (include "modelserver.modelProblems" . | fromJsonArray)
+      (include "modelserver.loraProblems" . | fromJsonArray) -}}
 {{- range $role := keys (include "llmd.roles" . | fromJson) | sortAlpha -}}
 {{- $role := include "modelserver.role" (dict "ctx" $ "role" $role) | fromJson -}}
 {{- $problems = concat $problems
