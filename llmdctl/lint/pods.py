@@ -29,6 +29,7 @@ _TEMPLATES: Mapping[str, tuple[Place, ...]] = {
 """Where each kind of workload holds its pod templates."""
 
 RUN_ONCE = ("Job", "CronJob")
+WORKER_INDEX = "leaderworkerset.sigs.k8s.io/worker-index"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -47,7 +48,10 @@ class Pod:
 
     @property
     def labels(self) -> Mapping[str, Any]:
-        return self.workload.table(*self.place, "metadata", "labels")
+        """Those of the template; the controller of groups labels every pod with its index, a leader with "0"."""
+        stated = self.workload.table(*self.place, "metadata", "labels")
+        grouped = self.workload.kind in ("LeaderWorkerSet", "DisaggregatedSet")
+        return {**stated, WORKER_INDEX: "0"} if grouped and self.leader else stated
 
     @property
     def annotations(self) -> Mapping[str, Any]:
