@@ -29,6 +29,7 @@ JUDGES = {
     "api-server": "every object accepted, strict, server-side dry run",
     "epp": "every configuration of the endpoint picker would load",
     "envoy": "every proxy configuration is valid",
+    "lint": "cells with one model, accelerator or engine other than the path's own at most, linted",
 }
 
 HEAD = """\

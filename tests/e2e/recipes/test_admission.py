@@ -28,6 +28,7 @@ from llmdctl.recipe import compose, kept_cells
 from llmdctl.sandbox.api import Resource
 from llmdctl.values import build
 from tests.cells.judging import NAME, NAMESPACE, Judged, batch, catalog, judge
+from tests.cells.linting import lint
 from tests.cells.record import Record
 from tests.cells.sections import fingerprint, sections
 
@@ -132,6 +133,13 @@ def test_envoy_accepts_every_proxy(matrix: Judged, tmp_path: Path, record: Recor
     with ThreadPoolExecutor(2) as pool:
         assert [said for said in pool.map(validate, enumerate(distinct)) if said] == []
     record.holds("envoy", by_path(matrix, found), by="Envoy 1.40.0, --mode validate")
+
+
+def test_lint_finds_nothing(record: Record) -> None:
+    """In the cells that differ from a path's own model, accelerator and engine in one of the three at most."""
+    found = lint(2)
+    assert {path: remarks for path, (_, remarks) in found.items() if remarks} == {}
+    record.holds("lint", {path: count for path, (count, _) in found.items()}, by="llmdctl lint, nothing above a note")
 
 
 def test_every_configuration_of_the_endpoint_picker_would_load(matrix: Judged, record: Record) -> None:
