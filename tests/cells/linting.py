@@ -35,7 +35,7 @@ def lint_path(path: str) -> tuple[int, list[str]]:
         linted += 1
         objects = renderer.render(build(cell.recipe, name=NAME, namespace=NAMESPACE)).objects
         for finding in lint_objects(objects).findings:
-            if finding.severity is Severity.NOTE:
+            if finding.severity not in (Severity.ERROR, Severity.WARNING):
                 continue
             found[f"{finding.code} {finding.severity}: {finding.message} ({dict(names)})"] = None
     return linted, list(found)
