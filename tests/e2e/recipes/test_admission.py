@@ -139,7 +139,7 @@ def test_lint_finds_nothing(record: Record) -> None:
     """In the cells that differ from a path's own model, accelerator and engine in one of the three at most."""
     found = lint(2)
     assert {path: remarks for path, (_, remarks) in found.items() if remarks} == {}
-    record.holds("lint", {path: count for path, (count, _) in found.items()}, by="llmdctl lint, no error and no warning")
+    record.holds("lint", {path: count for path, (count, _) in found.items()}, by="llmdctl lint, no error, no warning")
 
 
 def test_every_configuration_of_the_endpoint_picker_would_load(matrix: Judged, record: Record) -> None:
