@@ -106,9 +106,15 @@ def _judges(kept: Mapping[str, Sequence[Row]], record: Mapping[str, Any]) -> Ite
     yield ""
     rows = []
     for path in sorted(kept):
-        counts = [record.get(name, {}).get("counts", {}).get(path) for name in JUDGES]
+        counts = [record[name]["counts"].get(path, 0) if name in record else None for name in JUDGES]
         current = counts[0] == len(kept[path])
-        rows.append((path, f"{len(kept[path]):,}", *(f"{count:,}" if count and current else "?" for count in counts)))
+        rows.append(
+            (
+                path,
+                f"{len(kept[path]):,}",
+                *(f"{count:,}" if current and count is not None else "?" for count in counts),
+            )
+        )
     yield from _table(("Path", "Composes", *JUDGES), rows)
 
 
