@@ -66,14 +66,16 @@ def run(
     """Install a recipe. Run it again to change it: the first install and every later one are the same command."""
     use(output)
     spec = composing.release_spec(recipe, release)
-    judging.judge_release(spec, recipe)
+    settings = _options(recipe, release, installing)
     if installing.dry_run is DryRunMode.NONE:
-        _install(spec, release, installing, cluster)
+        _install(spec, settings, cluster)
     else:
-        _dry_run(spec, release, installing, cluster)
+        _dry_run(spec, settings, installing.dry_run, cluster)
 
 
-def _options(release: ReleaseOptions, installing: InstallOptions) -> Settings:
+def _options(recipe: RecipeOptions, release: ReleaseOptions, installing: InstallOptions) -> Settings:
+    from functools import partial
+
     from llmdctl import release as use_cases
 
     return use_cases.InstallOptions(
@@ -84,39 +86,42 @@ def _options(release: ReleaseOptions, installing: InstallOptions) -> Settings:
         take_ownership=installing.take_ownership,
         force_conflicts=installing.force_conflicts,
         crds=doors.pinned_crds,
+        judge=partial(judging.judge, force=recipe.force),
     )
 
 
-def _install(spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOptions, cluster: ClusterOptions) -> None:
+def _install(spec: ReleaseSpec, settings: Settings, cluster: ClusterOptions) -> None:
     from llmdctl.cli.progress import progress
     from llmdctl.cli.views import releases as view
+    from llmdctl.helm import open_renderer
     from llmdctl.release import install
 
     with progress() as report:
         done = install(
             spec,
             helm=doors.open_helm(cluster),
+            renderer=open_renderer(),
             cluster=doors.open_cluster(cluster),
-            options=_options(release, installing),
+            options=settings,
             report=report,
         )
     write_result(_result(spec, done), view.installed(done, spec))
 
 
-def _dry_run(spec: ReleaseSpec, release: ReleaseOptions, installing: InstallOptions, cluster: ClusterOptions) -> None:
+def _dry_run(spec: ReleaseSpec, settings: Settings, mode: DryRunMode, cluster: ClusterOptions) -> None:
     from llmdctl import helm
     from llmdctl.cli.views import releases as view
     from llmdctl.release import dry_run
 
-    if installing.dry_run is DryRunMode.SERVER:
+    if mode is DryRunMode.SERVER:
         tried = dry_run(
             spec,
             helm=doors.open_helm(cluster),
             cluster=doors.open_cluster(cluster),
-            options=_options(release, installing),
+            options=settings,
         )
     else:
-        tried = dry_run(spec, renderer=helm.open_renderer(), options=_options(release, installing))
+        tried = dry_run(spec, renderer=helm.open_renderer(), options=settings)
     write_result(_trial(spec, tried), view.dry_run(tried, spec))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from llmdctl.cli.output import warn
@@ -10,7 +11,7 @@ from llmdctl.errors import Problem, RecipeError
 from llmdctl.model.finding import Severity
 
 if TYPE_CHECKING:
-    from llmdctl.cli.options import RecipeOptions
+    from llmdctl.helm import Rendered
     from llmdctl.model.finding import Finding, Report
     from llmdctl.model.release import ReleaseSpec
 
@@ -37,14 +38,20 @@ def judge(objects: Iterable[Mapping[str, Any]], *, force: bool = False) -> Repor
     return report
 
 
-def judge_release(spec: ReleaseSpec, recipe: RecipeOptions) -> None:
-    """Render a release without a cluster and judge it.
+def judged(spec: ReleaseSpec, *, force: bool, kube_version: str | None = None) -> tuple[Rendered, Report]:
+    """A release rendered without a cluster, and what the linter found in it.
 
-    Raises RecipeError, and what rendering raises.
+    Raises what rendering raises, and RecipeError as `judge` does.
     """
-    from llmdctl.helm import open_renderer
+    from llmdctl.helm import ASSUMED_KUBERNETES, open_renderer
 
-    judge(open_renderer().render(spec).objects, force=recipe.force)
+    renderer = open_renderer()
+    with ThreadPoolExecutor(max_workers=1) as aside:  # Helm works outside the interpreter, which is free meanwhile
+        rendering = aside.submit(renderer.render, spec, kube_version=kube_version or ASSUMED_KUBERNETES)
+        import llmdctl.lint  # noqa: F401  a tenth of a second that `judge` finds done
+
+        rendered = rendering.result()
+    return rendered, judge(rendered.objects, force=force)
 
 
 def problem(finding: Finding) -> Problem:

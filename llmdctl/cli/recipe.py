@@ -84,14 +84,12 @@ def show(named: NamedRecipe, output: OutputOptions) -> None:
 def validate(recipe: RecipeOptions, output: OutputOptions) -> None:
     """Compose a recipe with the given facets and files and show every mistake; installs nothing."""
     from llmdctl.cli import results
-    from llmdctl.helm import open_renderer
     from llmdctl.values import build
 
     use(output)
     composed = composing.compose(recipe)
     spec = build(composed, name=recipe.recipe, namespace="default")
-    rendered = open_renderer().render(spec)
-    report = judging.judge(rendered.objects, force=recipe.force)
+    rendered, report = judging.judged(spec, force=recipe.force)
     result = results.Validation(
         recipe=composed.path,
         facets=spec.facets,

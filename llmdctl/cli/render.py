@@ -46,14 +46,12 @@ class RenderOptions:
 @declared(RecipeOptions, ReleaseOptions, RenderOptions, OutputOptions)
 def run(recipe: RecipeOptions, release: ReleaseOptions, rendering: RenderOptions, output: OutputOptions) -> None:
     """Render a recipe: its manifests on stdout, or a folder for plain helm with --to."""
-    from llmdctl.cli import results
-    from llmdctl.helm import in_scope, open_renderer, to_manifests
+    from llmdctl.helm import in_scope, to_manifests
     from llmdctl.values import to_yaml
 
     use(output)
     spec = composing.release_spec(recipe, release)
-    rendered = open_renderer().render(spec, kube_version=rendering.kube_version)
-    judging.judge(rendered.objects, force=recipe.force)
+    rendered, _ = judging.judged(spec, force=recipe.force, kube_version=rendering.kube_version)
     objects = in_scope(rendered.objects, rendering.scope.value)
     manifests = to_manifests(objects)
     files: dict[str, str] = {}
@@ -69,6 +67,8 @@ def run(recipe: RecipeOptions, release: ReleaseOptions, rendering: RenderOptions
         if rendering.to is None:
             sys.stdout.write(manifests)
         return
+    from llmdctl.cli import results
+
     result = results.Render(
         name=spec.name,
         namespace=spec.namespace,

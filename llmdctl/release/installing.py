@@ -3,12 +3,12 @@ makes no revision."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from llmdctl.errors import ClusterError, ForbiddenError, Interrupted, Problem
-from llmdctl.helm import Engine, Helm, Rendered
+from llmdctl.helm import Engine, Helm, Rendered, Renderer
 from llmdctl.helm.writing import is_cluster_scoped
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey, ReleaseSpec, ReleaseStatus
@@ -28,6 +28,9 @@ from llmdctl.release.snapshot import look
 from llmdctl.release.state import assemble
 from llmdctl.release.waiting import wait
 
+Judge = Callable[[Sequence[KubernetesObject]], object]
+"""Looks at what is rendered, and raises RecipeError to refuse it."""
+
 _SLACK_S = 300.0  # on top of the startup budget: image pulls, scheduling, the endpoint picker
 
 
@@ -42,6 +45,7 @@ class InstallOptions:
     force_conflicts: bool = False
     take_ownership: bool = False
     crds: CrdSource = tuple  # the pinned CRDs; called only when one is missing
+    judge: Judge = list  # of what is rendered, before anything is changed; by default nothing is refused
     patience: Patience = field(default_factory=Patience)
 
     def limit_s(self, spec: ReleaseSpec) -> float:
@@ -65,6 +69,7 @@ def install(
     *,
     helm: Helm,
     cluster: Cluster,
+    renderer: Renderer | None = None,
     options: InstallOptions | None = None,
     clock: Clock = SYSTEM_CLOCK,
     report: Reporter = silent,
@@ -73,11 +78,13 @@ def install(
 
     Stages: render and check (kinds served, nothing taken from another owner), prerequisites, namespace, Helm, wait.
     Each can be interrupted or fail; the next run continues, since each looks at the cluster first. Raises the errors
-    of both doors, WaitError, and Interrupted, whose message says what has been done.
+    of both doors, WaitError, and Interrupted, whose message says what has been done. What needs no cluster is
+    rendered by `renderer`, where there is a faster one than the helm program.
     """
     work = _Install(
-        spec=spec, helm=helm, cluster=cluster, options=options or InstallOptions(), clock=clock, report=report
-    )
+        spec=spec, helm=helm, cluster=cluster, renderer=renderer or helm, options=options or InstallOptions(),
+        clock=clock, report=report,
+    )  # fmt: skip
     try:
         return work.run()
     except KeyboardInterrupt as cause:
@@ -93,6 +100,7 @@ class _Install:
     spec: ReleaseSpec
     helm: Helm
     cluster: Cluster
+    renderer: Renderer
     options: InstallOptions
     clock: Clock
     report: Reporter
@@ -102,7 +110,8 @@ class _Install:
     def run(self) -> InstallResult:
         """All stages."""
         with self._phase(Phase.CHECK, f"{self.spec.name} in {self.spec.namespace}"):
-            offline = render_for(self.spec, renderer=self.helm, cluster=self.cluster)
+            offline = render_for(self.spec, renderer=self.renderer, cluster=self.cluster)
+            self.options.judge(offline.objects)
             lacking = self._lacking(offline.objects)
         if lacking:
             self._furnish(lacking, offline.objects)

@@ -44,17 +44,19 @@ def dry_run(
     With `cluster` goes `helm`; without, a `renderer` is enough. Raises what `install` would raise before it changes
     anything, and ClusterError with every object that the server refuses.
     """
+    settings = options or InstallOptions()
     if cluster is None:
         engine = renderer or helm
         if engine is None:
             raise UsageError("a dry run needs something that renders")
         rendered = engine.render(spec)
+        settings.judge(rendered.objects)
         objects = placed(rendered.objects, spec.namespace)
         return DryRun(changes=compare((), objects), rendered=rendered, validated="client")
     if helm is None:
         raise UsageError("a dry run on the server needs the helm program")
-    settings = options or InstallOptions()
     planned = plan(spec, helm=helm, cluster=cluster)
+    settings.judge(planned.wanted)
     check(missing(cluster.served(), planned.wanted, spec.prerequisites))
     installed = {key_of(obj) for obj in planned.installed}
     if not settings.take_ownership:

@@ -15,9 +15,9 @@ from llmdctl.release.events import Noticed, Reporter, WaitTick, silent
 from llmdctl.release.pods import Patience
 from llmdctl.release.snapshot import Snapshot, look
 
-_FIRST_PAUSE_S: Final = 0.2
+_SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 2.0
-_GROWTH: Final = 1.3
+_PAUSED: Final = 0.1  # of the time that has passed: what is ready is noticed late by at most a tenth
 _OUTAGE_S: Final = 60.0  # an API server that restarts; a wait may last an hour
 _FAILED_S: Final = 3.0  # a failed status must last: some controllers write one before they have looked around
 # What says nothing about itself beyond being there, and is not asked again once it is.
@@ -73,7 +73,7 @@ class _Wait:
     unreachable_since_s: float | None = None
 
     def run(self) -> Snapshot:
-        started_s, pause_s = self.clock.monotonic(), _FIRST_PAUSE_S
+        started_s = self.clock.monotonic()
         while True:
             seen = self._look()
             left_s = self.timeout_s - (self.clock.monotonic() - started_s)
@@ -91,8 +91,8 @@ class _Wait:
                 self._give_up_early(seen)
             if left_s <= 0:
                 raise out_of_time(self.cluster, self.last, self.namespace, self.timeout_s)
+            pause_s = min(max((self.timeout_s - left_s) * _PAUSED, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
             self.clock.sleep(min(pause_s, left_s))
-            pause_s = min(pause_s * _GROWTH, _LONGEST_PAUSE_S)
 
     def _look(self) -> Snapshot | None:
         """A look, or None while the API server does not answer. Raises UnreachableError when that lasts."""

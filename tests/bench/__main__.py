@@ -158,21 +158,29 @@ def children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
+ROWS = ("cells", "help", "render", "install")
+
+
 def main() -> None:
-    """Measure and print every row; with the argument `cells` the default matrix alone."""
+    """Measure and print the rows that the arguments name; all of them without arguments."""
     from llmdctl import programs
 
+    rows = sys.argv[1:] or ROWS
+    if unknown := set(rows) - set(ROWS):
+        sys.exit(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+    if "cells" in rows:
+        for line in matrix_lines():
+            print(line, flush=True)
     helm = str(programs.find("helm").path)
-    for line in matrix_lines():
-        print(line, flush=True)
-    if sys.argv[1:] == ["cells"]:
-        return
     with tempfile.TemporaryDirectory() as folder:
         print(f"{'':<44}{'llmdctl':>11}{'yardstick':>11}{'ratio':>10}")
-        print(help_row(), flush=True)
-        print(render_row(helm, Path(folder)), flush=True)
-        with sandbox() as kubeconfig:
-            print(install_row(helm, Path(folder), kubeconfig), flush=True)
+        if "help" in rows:
+            print(help_row(), flush=True)
+        if "render" in rows:
+            print(render_row(helm, Path(folder)), flush=True)
+        if "install" in rows:
+            with sandbox() as kubeconfig:
+                print(install_row(helm, Path(folder), kubeconfig), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
 from llmdctl.cli import results
 from llmdctl.cli.views.tables import table
+from llmdctl.model.release import Readiness
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -77,9 +79,21 @@ def installed(done: InstallResult, spec: ReleaseSpec) -> Group:
         "unchanged": f"{spec.name} is as asked already: no change, still revision {done.revision}.",
     }
     parts: list[RenderableType] = [Text(said[done.outcome]), Text(""), page(done.status)]
-    if done.notes:
-        parts += [Text(""), Text(done.notes.strip())]
+    notes = done.notes if done.status.readiness is not Readiness.READY else without_waiting(done.notes)
+    if notes.strip():
+        parts += [Text(""), Text(notes.strip())]
     return Group(*parts)
+
+
+def without_waiting(notes: str) -> str:
+    """The chart's notes once everything is ready: without how to wait for it, which is what they begin with.
+
+    A lead, then indented commands, up to the next line that is not indented.
+    """
+    lines = notes.strip().splitlines()
+    lead = list(takewhile(lambda line: not line.startswith(" "), lines))
+    rest = dropwhile(lambda line: not line.strip() or line.startswith(" "), lines[len(lead) :])
+    return "\n".join(rest).replace("Then send", "Send", 1)
 
 
 def dry_run(tried: DryRun, spec: ReleaseSpec) -> Group:
