@@ -1,13 +1,17 @@
 """Mistakes that need a cluster: each folder of tests/examples/negative-on-a-cluster is one, on the real control plane.
 
-`case.yaml` holds `args`, `exit` and what comes before: `user` (expired, nobody), `fault` (as `sandbox fault set` takes
-it), and `setup.yaml` beside it holds objects that are there already. NAMESPACE stands for the test's own namespace.
+`case.yaml` holds `args` (run in a copy of the folder) and `exit`. What comes before: `user` (expired, nobody), `fault`
+(as `sandbox fault set` takes it), `before` (`args` of another run), `killed: true` (the same run, ended by SIGKILL
+while Helm works); `setup.yaml` holds objects that are there already, `meddling.yaml` what somebody applies after
+`before`. `ctrl_c` names the stage that is interrupted, or `helm` for while Helm works; the run after it must end with
+`again`. `shows` picks the lines of a message that is no error. NAMESPACE stands for the test's own namespace.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,12 +22,14 @@ import yaml
 from llmdctl import sandbox
 from llmdctl.cli import main
 from llmdctl.sandbox.api import Resource
+from tests.e2e.examples.cutting import interrupted, killed
 
 pytestmark = pytest.mark.e2e
 
 HERE = Path(__file__).resolve().parents[2] / "examples" / "negative-on-a-cluster"
 CASES = sorted(folder.parent for folder in HERE.glob("*/case.yaml"))
 PLURALS = {"ConfigMap": ("api/v1", "configmaps"), "Deployment": ("apis/apps/v1", "deployments")}
+APPLY = "application/apply-patch+yaml"
 VOLATILE = (
     (re.compile(r"-[0-9a-f]{8,10}-[0-9a-z]{5}\b"), "-POD"),
     (re.compile(r"\b\d+\.\d+ s\b"), "N s"),
@@ -34,30 +40,63 @@ VOLATILE = (
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
-def test_exit_code_and_message(folder: Path, plane, tmp_path: Path, capsys, golden) -> None:
+def test_exit_code_and_message(folder: Path, plane, tmp_path: Path, monkeypatch, capsys, golden) -> None:
     case = yaml.safe_load((folder / "case.yaml").read_text())
+    monkeypatch.chdir(shutil.copytree(folder, tmp_path / "case"))
     namespace = plane.namespace("wrong")
-    setup = folder / "setup.yaml"
-    for item in yaml.safe_load_all(setup.read_text()) if setup.exists() else ():
-        path, plural = PLURALS[item["kind"]]
-        plane.api.create(Resource(path=path, plural=plural).url(namespace=namespace), item)
     kubeconfig = kubeconfig_of(plane, case.get("user", "administrator"), namespace, tmp_path)
-    words = [str(word).replace("NAMESPACE", namespace) for word in case["args"]]
-    with fault(plane, case.get("fault"), namespace):
-        code = main([*words, "-n", namespace, "--kubeconfig", str(kubeconfig)])
-    captured = capsys.readouterr()
-    # The nodes are everybody's: what a mistake left behind must not keep the accelerators.
-    main(["uninstall", words[1], "--yes", "-n", namespace, "--kubeconfig", str(plane.kubeconfig)])
-    assert code == case["exit"], captured.err
-    assert "Traceback" not in captured.err + captured.out
-    golden(folder / "message.txt", told(captured.err, namespace))
+
+    def line(words: list[object]) -> list[str]:
+        named = [str(word).replace("NAMESPACE", namespace) for word in words]
+        return [*named, "-n", namespace, "--kubeconfig", str(kubeconfig)]
+
+    try:
+        prepare(plane, case, namespace, line)
+        capsys.readouterr()
+        with fault(plane, case.get("fault"), namespace):
+            if "ctrl_c" in case:
+                code, said = interrupted(plane, namespace, lambda: main(line(case["args"])), case["ctrl_c"])
+            else:
+                code, said = main(line(case["args"])), capsys.readouterr().err
+        if "again" in case:
+            assert main(line(case["args"])) == case["again"], capsys.readouterr().err
+    finally:  # the nodes are everybody's: what a mistake left behind must not keep the accelerators
+        main(["uninstall", str(case["args"][1]), "--yes", "-n", namespace, "--kubeconfig", str(plane.kubeconfig)])
+    assert code == case["exit"], said
+    assert "Traceback" not in said
+    golden(folder / "message.txt", told(said, namespace, case.get("shows")))
 
 
-def told(text: str, namespace: str) -> str:
-    """The lines from the error on, without what differs from run to run."""
+def prepare(plane, case: dict[str, Any], namespace: str, line: Callable[[list[object]], list[str]]) -> None:
+    """What was there, and what happened, before the command; the case's folder is the present one."""
+    for item in documents(Path("setup.yaml")):
+        plane.api.create(resource_of(item).url(namespace=namespace), item)
+    if "before" in case:
+        assert main(line(case["before"])) == 0
+    for item in documents(Path("meddling.yaml")):
+        url = resource_of(item).url(item["metadata"]["name"], namespace=namespace)
+        plane.api.request("PATCH", f"{url}?fieldManager=somebody&force=true", item, content=APPLY)
+    if case.get("killed"):
+        killed(plane, namespace, line(case["args"]))
+
+
+def documents(file: Path) -> list[dict[str, Any]]:
+    """The objects of a file; none where there is none."""
+    return list(yaml.safe_load_all(file.read_text())) if file.exists() else []
+
+
+def resource_of(item: dict[str, Any]) -> Resource:
+    """Where objects of this kind are."""
+    path, plural = PLURALS[item["kind"]]
+    return Resource(path=path, plural=plural)
+
+
+def told(text: str, namespace: str, shows: str | None) -> str:
+    """The lines from the error on, or those that hold `shows`, without what differs from run to run."""
     lines = text.splitlines(keepends=True)
     first = next((number for number, line in enumerate(lines) if line.startswith("Error")), 0)
-    message = "".join(lines[first:]).replace(namespace, "NAMESPACE")
+    chosen = lines[first:] if shows is None else [line for line in lines if shows in line]
+    message = "".join(chosen).replace(namespace, "NAMESPACE")
     for pattern, word in VOLATILE:
         message = pattern.sub(word, message)
     return message
