@@ -119,6 +119,8 @@ class _Install:
         is_new = ensure_namespace(
             self.cluster, self.spec.namespace, may_create=not self.options.namespace_only, report=self.report
         )
+        if is_new:
+            self.done.append(f"namespace {self.spec.namespace} was made")
         with self._phase(Phase.RENDER, f"{self.spec.chart.name} with Helm {self.helm.engine.version}"):
             planned = plan(self.spec, helm=self.helm, cluster=self.cluster, offline=offline)
             self._check_owners(planned, new_namespace=is_new)

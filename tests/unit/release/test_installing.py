@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from llmdctl.errors import ClusterError, ConflictError, ForbiddenError, Interrupted, LlmdctlError, WaitError
+from llmdctl.errors import (
+    ClusterError,
+    ConflictError,
+    ForbiddenError,
+    Interrupted,
+    LlmdctlError,
+    RecipeError,
+    WaitError,
+)
 from llmdctl.model.release import ObjectKey, Prerequisite, Readiness
-from llmdctl.release import diff, releases, status
+from llmdctl.release import InstallOptions, diff, dry_run, install, releases, status
 from llmdctl.release.events import Noticed, ObjectChanged, Phase, PhaseStarted
 from llmdctl.release.namespaces import namespace_key
 from tests.fakes.cluster import crd
+from tests.fakes.helm import FakeHelm
 from tests.unit.release.conftest import World, spec
 
 CONFIG = ObjectKey(api_version="v1", kind="ConfigMap", namespace="llm", name="pd-config")
@@ -114,6 +124,14 @@ def stop_in_namespace(world: World) -> None:
     world.cluster.fail("create", KeyboardInterrupt())
 
 
+def stop_in_render(world: World) -> None:
+    def stop(obj: dict[str, Any]) -> None:
+        if obj["kind"] == "Namespace":
+            world.cluster.fail("list_objects", KeyboardInterrupt())
+
+    world.cluster.controllers.append(stop)
+
+
 def stop_in_helm(world: World) -> None:
     world.helm.die_after = 1
 
@@ -135,9 +153,10 @@ STOPS = [
     (stop_in_prerequisites, "'prerequisites': the installation of prerequisites had begun"),
     (stop_in_check, "'check': nothing was changed"),
     (stop_in_namespace, "'check': nothing was changed"),
-    (stop_in_helm, "'release': Helm was working on release pd"),
-    (stop_as_helm_stops, "'release': Helm was working on release pd .*cancelled"),
-    (stop_in_wait, "'wait': release pd was handed to the cluster"),
+    (stop_in_render, "'render': namespace llm was made"),
+    (stop_in_helm, "'release': namespace llm was made; Helm was working on release pd"),
+    (stop_as_helm_stops, "'release': namespace llm was made; Helm was working on release pd .*cancelled"),
+    (stop_in_wait, "'wait': namespace llm was made; release pd was handed to the cluster"),
 ]
 
 
@@ -154,6 +173,25 @@ def test_ctrl_c_in_each_stage_tells_what_was_done_and_the_next_run_converges(wor
         world.cluster.put(obj)  # the controllers catch up
     assert world.install(spec(widget=True), **options).status.readiness is Readiness.READY
     assert world.install(spec(widget=True), **options).outcome == "unchanged"
+
+
+def test_what_is_refused_is_refused_before_anything_is_made(world: World):
+    def judge(objects: Sequence[Any]) -> None:
+        raise RecipeError(f"{len(objects)} objects cannot work")
+
+    with pytest.raises(RecipeError, match="3 objects cannot work"):
+        world.install(judge=judge)
+    with pytest.raises(RecipeError, match="3 objects cannot work"):
+        dry_run(spec(), renderer=world.helm, options=InstallOptions(judge=judge))
+    with pytest.raises(RecipeError, match="3 objects cannot work"):
+        dry_run(spec(), **world.doors, options=InstallOptions(judge=judge))
+    assert world.cluster.objects == {}
+
+
+def test_a_renderer_takes_over_what_needs_no_cluster(world: World):
+    renderer = FakeHelm(world.cluster, world.helm.chart)
+    install(spec(), **world.doors, renderer=renderer, clock=world.time.clock)
+    assert (renderer.calls, "render" in world.helm.calls) == (["render"], False)
 
 
 def test_remains_of_a_killed_run_are_not_touched_before_everything_else_is_known_to_fit(world: World):
