@@ -124,7 +124,7 @@ class Recipe:
     prerequisites: tuple[Prerequisite, ...] = ()
     warnings: tuple[str, ...] = ()
     forced: bool = False  # known-bad, and the user goes on
-    node: Mapping[str, Any] = field(default_factory=dict)  # what a node with the accelerator shows: capacity, allocatable
+    node: Mapping[str, Any] = field(default_factory=dict)  # what a node with the accelerator shows
     overridden: frozenset[tuple[str, ...]] = field(default_factory=frozenset)  # leaf keys that the user has set
 
     def role(self, name: str) -> RoleSpec | None:

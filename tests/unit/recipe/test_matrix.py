@@ -18,6 +18,7 @@ from tests.unit.recipe.conftest import ACCELERATOR, ENGINE, FACTS, MODEL, PATH
 EXPERTS = "vocab_size: 1000, num_experts: 8, num_experts_per_tok: 2, moe_intermediate_size: 64"
 PLAIN = PATH.format(name="plain", roles="aggregate", first="aggregate")
 BIG = ACCELERATOR.format(name="big")
+HUGE = ACCELERATOR.format(name="huge")
 ISTIO = f"kind: gateway\nname: istio\ntitle: Istio\nfacts: {FACTS['gateway']}\n"
 VERSIONS = """\
 kind: versions
@@ -150,14 +151,17 @@ def test_what_nothing_repairs_is_refused_when_composing_too(catalog, files, chos
     assert text in refused.value.problems[0].message
 
 
-def test_the_grid_and_each_other_facet_once_at_the_default_cell(catalog) -> None:
-    loaded = catalog({"facets/gateways/istio.yaml": ISTIO})
+def test_pairs_of_the_grid_and_each_other_facet_once_at_the_default_cell(catalog) -> None:
+    loaded = catalog({"facets/gateways/istio.yaml": ISTIO, "facets/accelerators/huge.yaml": HUGE})
     chosen = [
         {axis: name for axis, name in names.items() if axis != "path" and name != "none"}
         for names in candidates(loaded, loaded.path("plain"))
     ]
-    grid = [{"model": m, "accelerator": "big", "engine": e} for m in ("odd", "small") for e in ("fast", "slow")]
-    assert chosen == [*grid, {"model": "small", "accelerator": "big", "engine": "fast", "gateway": "istio"}]
+    grid = [(m, a, "fast") for m in ("odd", "small") for a in ("big", "huge")]
+    grid += [("odd", "big", "slow"), ("small", "big", "slow"), ("small", "huge", "slow")]  # odd on huge by slow is none
+    expected = [dict(zip(("model", "accelerator", "engine"), names, strict=True)) for names in grid]
+    expected.append({"model": "small", "accelerator": "big", "engine": "fast", "gateway": "istio"})
+    assert sorted(chosen, key=str) == sorted(expected, key=str)
 
 
 def test_a_facet_that_asks_for_another_gets_it_as_a_companion(catalog) -> None:
