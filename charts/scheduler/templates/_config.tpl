@@ -31,7 +31,8 @@ named metrics source is joined by a second, default one that scrapes every pod a
 {{- $predictor := include "llmd-scheduler.predictor" (dict "ctx" . "dialect" $dialect "profiles" $profiles.list "prefix" $prefix) | fromJsonArray -}}
 {{- $producers := include "llmd-scheduler.config.producers" (dict "profiles" $profiles.list "prefix" $prefix "flow" $flow) | fromJsonArray -}}
 {{- $handler := include "llmd-scheduler.config.handler" (dict "ctx" . "dialect" $dialect "profiles" $profiles) | fromJson -}}
-{{- $plugins = concat $plugins $metrics.plugins $prefix.plugins $producers $predictor $flow.plugins $handler.plugins $profiles.plugins -}}
+{{- $indexes := include "llmd-scheduler.config.indexes" (dict "prefix" $prefix "readers" (concat $profiles.plugins (values $extra))) | fromJsonArray -}}
+{{- $plugins = concat $plugins $metrics.plugins $indexes $producers $predictor $flow.plugins $handler.plugins $profiles.plugins -}}
 
 {{- /* The user's plugin of a name wins over the chart's, and over a second declaration of the same. */ -}}
 {{- $declared := list -}}{{- $seen := dict -}}
@@ -51,6 +52,22 @@ named metrics source is joined by a second, default one that scrapes every pod a
 {{- range $profiles.list -}}{{- $list = append $list (dict "name" .name "plugins" .plugins) -}}{{- end -}}
 {{- $_ := set $config "schedulingProfiles" $list -}}
 {{- toYaml $config -}}
+{{- end -}}
+
+{{/*
+What keeps an index of prefixes. JSON list. A tier's index has a name of its own, and one that no plugin names is left out: it
+would be filled, and never read.
+*/}}
+{{- define "llmd-scheduler.config.indexes" -}}
+{{- $named := dict -}}
+{{- range .readers -}}
+{{- with get (get . "parameters" | default dict) "prefixMatchInfoProducerName" -}}{{- $_ := set $named . true -}}{{- end -}}
+{{- end -}}
+{{- $list := list -}}
+{{- range .prefix.plugins -}}
+{{- if or (not (hasKey . "name")) (hasKey $named (get . "name" | default "")) -}}{{- $list = append $list . -}}{{- end -}}
+{{- end -}}
+{{- toJson $list -}}
 {{- end -}}
 
 {{/*
