@@ -19,8 +19,20 @@ WIDTH = 78  # of prose: readable at 80 columns
 
 
 def cell_counts(catalog: Catalog, path: str) -> dict[str, int]:
-    """Evidence level -> how many cells of evidence.yaml state it for this path."""
-    return dict(Counter(cell.evidence.level for cell in catalog.cells if path in cell.match.get("path", ())))
+    """Evidence level -> how many entries of evidence.yaml this path has of it, as they hold for our own cells."""
+    from llmdctl.model.selection import Selection
+    from llmdctl.recipe import compose
+    from llmdctl.recipe.evidence import PROVEN
+
+    levels: Counter[str] = Counter()
+    for entry in catalog.cells:
+        if path not in entry.match.get("path", ()):
+            continue
+        level = entry.evidence.level
+        if level in PROVEN:  # holds only where our cell equals the cited run
+            level = compose(catalog, Selection(**{**entry.first(), "path": path})).evidence.level
+        levels[level] += 1
+    return dict(levels)
 
 
 def summary(catalog: Catalog, path: WellLitPath) -> results.RecipeSummary:
