@@ -20,13 +20,14 @@ def unmet(facts: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any], loc
     """Needs of the chosen facets that the composed values do not meet: an endpoint picker too old, flow control off."""
     for axis, found in facts.items():
         needs = found.get("needs") or {}
+        word = axis.replace("_", " ")
         version = str(_at(values, _EPP, DEFAULT_EPP))
         least = str(needs.get("epp") or "").removeprefix(">=")
         if least and _ordered(version) < _ordered(least):
-            message = f"the {axis} needs the endpoint picker {least} or later, not {version}."
+            message = f"the {word} needs the endpoint picker {least} or later, not {version}."
             yield _problem(_EPP, message, locate)
         if needs.get("flow_control") and _at(values, _FLOW_CONTROL, default=False) is not True:
-            message = f"the {axis} reads signals of the flow control of the endpoint picker, so it must be on."
+            message = f"the {word} reads signals of the flow control of the endpoint picker, so it must be on."
             yield _problem(_FLOW_CONTROL, message, locate)
 
 
