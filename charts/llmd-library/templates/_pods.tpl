@@ -6,7 +6,7 @@ llmd.securityContext     same arguments. JSON of the context, nulls dropped. On 
                          runAsUser, runAsGroup, fsGroup and supplementalGroups: its SCC chooses them
                          per namespace and refuses others.
 llmd.scheduling          (dict "ctx" $ "spec" $map ["selector" $labels])
-                         Lines of a pod spec: nodeSelector, tolerations (map name -> toleration),
+                         Lines of a pod spec (llmd.placement: JSON): nodeSelector, tolerations (map name -> toleration),
                          affinity, topologySpreadConstraints (map name -> constraint; labelSelector is
                          the given selector unless stated), priorityClassName, runtimeClassName,
                          schedulerName. Empty ones are left out. Keys read: nodeSelector, tolerations,
@@ -39,6 +39,10 @@ llmd.pdb                 (dict "ctx" $ "component" "epp" "pdb" .Values.podDisrup
 {{- end -}}
 
 {{- define "llmd.scheduling" -}}
+{{- with include "llmd.placement" . | fromJson -}}{{- toYaml . -}}{{- end -}}
+{{- end -}}
+
+{{- define "llmd.placement" -}}
 {{- $spec := .spec -}}
 {{- $out := dict -}}
 {{- $nodeSelector := dict -}}
@@ -71,7 +75,7 @@ llmd.pdb                 (dict "ctx" $ "component" "epp" "pdb" .Values.podDisrup
 {{- range list "priorityClassName" "runtimeClassName" "schedulerName" -}}
 {{- if index $spec . -}}{{- $_ := set $out . (index $spec .) -}}{{- end -}}
 {{- end -}}
-{{- if $out -}}{{- toYaml $out -}}{{- end -}}
+{{- toJson $out -}}
 {{- end -}}
 
 {{- define "llmd.httpProbe" -}}

@@ -5,7 +5,7 @@ modelserver.arguments   (dict "ctx" $ "role" $role "worker" false)
 modelserver.environment (dict "ctx" $ "role" $role)   JSON list of env entries.
 modelserver.ports       (dict "ctx" $ "role" $role)   JSON list of the engine container's ports.
 modelserver.resources   (dict "ctx" $ "role" $role)   JSON: resources with accelerators, fabric, claims, storage.
-modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the engine container, before its patch.
+modelserver.container   (dict "ctx" $ "role" $role "worker" false)   JSON of the engine container, before its patch.
                    worker: a pod of a group that serves no HTTP.
 */}}
 {{- define "modelserver.modelArgument" -}}
@@ -145,36 +145,32 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   YAML of the
 {{- define "modelserver.container" -}}
 {{- $values := .ctx.Values -}}
 {{- $spec := .role.spec -}}
-{{- $port := .role.sidecar | ternary "engine" "serving" -}}
-name: engine
-image: {{ include "llmd.image" (dict "ctx" .ctx "image" $spec.image "path" (printf "roles.%s.image" .role.role)) | quote }}
-imagePullPolicy: {{ $spec.image.pullPolicy }}
-{{- if $spec.command }}
-command: {{- toYaml $spec.command | nindent 2 }}
-{{- with $spec.extraArgs }}
-args: {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- else }}
-{{- $line := include "modelserver.commandLine" . | fromJson }}
-command: {{- toYaml $line.command | nindent 2 }}
-args: {{- toYaml $line.args | nindent 2 }}
-{{- end }}
-env: {{- include "modelserver.environment" . | fromJsonArray | toYaml | nindent 2 }}
-{{- if not .worker }}
-ports: {{- include "modelserver.ports" . | fromJsonArray | toYaml | nindent 2 }}
-{{- $probes := eq .role.serves "external" | ternary $values.engine.dataParallel.probes $values.engine.probes }}
-{{- if eq .role.serves "external" }}{{- $port = "supervisor" }}{{- end }}
-startupProbe: {{- include "llmd.startupProbe" (dict "path" $probes.startupPath "port" $port "budget" $values.sizing.startupSeconds) | fromJson | toYaml | nindent 2 }}
-{{- /* A busy engine answers late; a restart costs a model load. One minute of silence is a hang, less is load. */}}
-livenessProbe: {{- include "llmd.httpProbe" (dict "path" $probes.livenessPath "port" $port "period" 10 "timeout" 10 "failures" 6) | fromJson | toYaml | nindent 2 }}
-readinessProbe: {{- include "llmd.httpProbe" (dict "path" $probes.readinessPath "port" $port "period" 5 "timeout" 5 "failures" 3) | fromJson | toYaml | nindent 2 }}
-{{- end }}
-lifecycle: {{- include "llmd.preStop" (dict "ctx" .ctx "seconds" .role.preStopSeconds) | fromJson | toYaml | nindent 2 }}
-{{- with include "modelserver.resources" . | fromJson }}
-resources: {{- toYaml . | nindent 2 }}
-{{- end }}
-securityContext: {{- include "modelserver.securityContext" . | fromJson | toYaml | nindent 2 }}
-volumeMounts: {{- include "modelserver.mounts" . | fromJsonArray | toYaml | nindent 2 }}
+{{- $container := dict
+      "name" "engine"
+      "image" (include "llmd.image" (dict "ctx" .ctx "image" $spec.image "path" (printf "roles.%s.image" .role.role)))
+      "imagePullPolicy" $spec.image.pullPolicy
+      "env" (include "modelserver.environment" . | fromJsonArray)
+      "lifecycle" (include "llmd.preStop" (dict "ctx" .ctx "seconds" .role.preStopSeconds) | fromJson)
+      "securityContext" (include "modelserver.securityContext" . | fromJson)
+      "volumeMounts" (include "modelserver.mounts" . | fromJsonArray) -}}
+{{- if $spec.command -}}
+{{- $_ := set $container "command" $spec.command -}}
+{{- with $spec.extraArgs -}}{{- $_ := set $container "args" . -}}{{- end -}}
+{{- else -}}
+{{- $container = merge $container (include "modelserver.commandLine" . | fromJson) -}}
+{{- end -}}
+{{- if not .worker -}}
+{{- $external := eq .role.serves "external" -}}
+{{- $port := $external | ternary "supervisor" (.role.sidecar | ternary "engine" "serving") -}}
+{{- $probes := $external | ternary $values.engine.dataParallel.probes $values.engine.probes -}}
+{{- $_ := set $container "ports" (include "modelserver.ports" . | fromJsonArray) -}}
+{{- $_ := set $container "startupProbe" (include "llmd.startupProbe" (dict "path" $probes.startupPath "port" $port "budget" $values.sizing.startupSeconds) | fromJson) -}}
+{{- /* A busy engine answers late; a restart costs a model load. One minute of silence is a hang, less is load. */ -}}
+{{- $_ := set $container "livenessProbe" (include "llmd.httpProbe" (dict "path" $probes.livenessPath "port" $port "period" 10 "timeout" 10 "failures" 6) | fromJson) -}}
+{{- $_ := set $container "readinessProbe" (include "llmd.httpProbe" (dict "path" $probes.readinessPath "port" $port "period" 5 "timeout" 5 "failures" 3) | fromJson) -}}
+{{- end -}}
+{{- with include "modelserver.resources" . | fromJson -}}{{- $_ := set $container "resources" . -}}{{- end -}}
+{{- toJson $container -}}
 {{- end -}}
 
 {{- define "modelserver.securityContext" -}}

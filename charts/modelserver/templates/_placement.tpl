@@ -99,8 +99,9 @@ https://cloud.google.com/kubernetes-engine/docs/concepts/tpus (a node pool holds
 {{- define "modelserver.plainNetwork" -}}
 {{- $plain := "" -}}
 {{- if include "llmd.disaggregated" . -}}
-{{- range $name := list "prefill" "decode" -}}
-{{- $spec := (include "modelserver.role" (dict "ctx" $ "role" $name) | fromJson).spec -}}
+{{- include "modelserver.knowRoles" . -}}
+{{- range pick (get .Values "memo roles") "prefill" "decode" -}}
+{{- $spec := .spec -}}
 {{- $fabric := $spec.fabric -}}
 {{- /* TPUs have no such devices: their hosts hand the KV cache over. */ -}}
 {{- if and $spec.accelerator.resource (not $spec.accelerator.topologyLabel) (not (or $fabric.resources $fabric.resourcesPerAccelerator $fabric.networks $fabric.computeDomain $spec.claims)) -}}

@@ -5,53 +5,41 @@ modelserver.podTemplate  (dict "ctx" $ "role" $role "worker" false)
 */}}
 {{- define "modelserver.podTemplate" -}}
 {{- $spec := .role.spec -}}
-{{- $what := printf "pod template of %s" .role.role -}}
-{{- $container := include "llmd.parse" (dict "text" (include "modelserver.container" .) "what" $what) | fromJson -}}
-{{- $container = include "llmd.patch" (dict "object" $container "patch" $spec.containerPatch) | fromJson -}}
-{{- $pod := include "llmd.parse" (dict "text" (include "modelserver.pod" .) "what" $what) | fromJson -}}
+{{- $container := include "llmd.patch" (dict "object" (include "modelserver.container" . | fromJson) "patch" $spec.containerPatch) | fromJson -}}
+{{- $pod := include "modelserver.pod" . | fromJson -}}
 {{- $_ := set $pod.spec "containers" (concat (list $container) ($spec.extraContainers | default list)) -}}
 {{- $init := deepCopy ($spec.extraInitContainers | default list) -}}
-{{- if and .role.sidecar (not .worker) -}}
-{{- $init = append $init (include "llmd.parse" (dict "text" (include "modelserver.sidecar" .) "what" $what) | fromJson) -}}
-{{- end -}}
+{{- if and .role.sidecar (not .worker) -}}{{- $init = append $init (include "modelserver.sidecar" . | fromJson) -}}{{- end -}}
 {{- if $init -}}{{- $_ := set $pod.spec "initContainers" $init -}}{{- end -}}
 {{- include "llmd.patch" (dict "object" $pod "patch" $spec.podPatch) | fromJson | toYaml -}}
 {{- end -}}
 
 {{- define "modelserver.pod" -}}
 {{- $spec := .role.spec -}}
-{{- $selector := include "llmd.selectorLabels" (dict "ctx" .ctx "component" .role.role) | fromYaml -}}
-metadata:
-  labels: {{- include "modelserver.podLabels" . | fromJson | toYaml | nindent 4 }}
-  annotations:
-    kubectl.kubernetes.io/default-container: engine
-    # Where the monitors find the metrics, so that the path is stated once.
-    prometheus.io/path: {{ .ctx.Values.engine.metricsPath | quote }}
-    {{- if $spec.files }}
-    llm-d.ai/files: {{ include "modelserver.files" . | sha256sum | trunc 16 }}
-    {{- end }}
-    {{- range $key, $value := include "modelserver.placementAnnotations" . | fromJson }}
-    {{ $key }}: {{ $value | quote }}
-    {{- end }}
-spec:
-  serviceAccountName: {{ include "modelserver.serviceAccountName" .ctx }}
-  automountServiceAccountToken: false
-  enableServiceLinks: false
-  terminationGracePeriodSeconds: {{ int $spec.drainSeconds }}
-  {{- with include "llmd.imagePullSecrets" .ctx }}
-  {{- . | nindent 2 }}
-  {{- end }}
-  securityContext: {{- include "llmd.podSecurityContext" (dict "ctx" .ctx "securityContext" $spec.podSecurityContext) | fromJson | toYaml | nindent 4 }}
-  {{- $scheduling := mergeOverwrite (deepCopy $spec) (dict
-        "nodeSelector" (include "modelserver.nodeSelector" . | fromJson)
-        "affinity" (include "modelserver.affinity" . | fromJson)) }}
-  {{- with include "llmd.scheduling" (dict "ctx" .ctx "spec" $scheduling "selector" $selector) }}
-  {{- . | nindent 2 }}
-  {{- end }}
-  {{- with include "modelserver.claims" . | fromJsonArray }}
-  resourceClaims: {{- toYaml . | nindent 4 }}
-  {{- end }}
-  volumes: {{- include "modelserver.podVolumes" . | fromJsonArray | toYaml | nindent 4 }}
+{{- $annotations := dict
+      "kubectl.kubernetes.io/default-container" "engine"
+      "prometheus.io/path" .ctx.Values.engine.metricsPath -}}
+{{- /* The path stands above so that the monitors find the metrics, and it is stated once. */ -}}
+{{- if $spec.files -}}{{- $_ := set $annotations "llm-d.ai/files" (include "modelserver.files" . | sha256sum | trunc 16) -}}{{- end -}}
+{{- $annotations = mergeOverwrite $annotations (include "modelserver.placementAnnotations" . | fromJson) -}}
+{{- $selector := dict -}}
+{{- if $spec.topologySpread -}}{{- $selector = include "llmd.selectorLabels" (dict "ctx" .ctx "component" .role.role) | fromYaml -}}{{- end -}}
+{{- $placed := merge
+      (dict "nodeSelector" (include "modelserver.nodeSelector" . | fromJson) "affinity" (include "modelserver.affinity" . | fromJson))
+      (pick $spec "tolerations" "topologySpread" "priorityClassName" "runtimeClassName" "schedulerName") -}}
+{{- $pod := include "llmd.placement" (dict "spec" $placed "selector" $selector) | fromJson -}}
+{{- $pod = merge $pod (dict
+      "serviceAccountName" (include "modelserver.serviceAccountName" .ctx)
+      "automountServiceAccountToken" false
+      "enableServiceLinks" false
+      "terminationGracePeriodSeconds" (int $spec.drainSeconds)
+      "securityContext" (include "llmd.podSecurityContext" (dict "ctx" .ctx "securityContext" $spec.podSecurityContext) | fromJson)
+      "volumes" (include "modelserver.podVolumes" . | fromJsonArray)) -}}
+{{- $secrets := list -}}
+{{- range .ctx.Values.global.imagePullSecrets -}}{{- $secrets = append $secrets (dict "name" .name) -}}{{- end -}}
+{{- with $secrets -}}{{- $_ := set $pod "imagePullSecrets" . -}}{{- end -}}
+{{- with include "modelserver.claims" . | fromJsonArray -}}{{- $_ := set $pod "resourceClaims" . -}}{{- end -}}
+{{- toJson (dict "metadata" (dict "labels" (include "modelserver.podLabels" . | fromJson) "annotations" $annotations) "spec" $pod) -}}
 {{- end -}}
 
 {{- define "modelserver.podLabels" -}}

@@ -1,6 +1,8 @@
 {{/*
-modelserver.role   (dict "ctx" $ "role" "decode")
-                   JSON: what one role is, worked out once.
+modelserver.knowRoles   .   works out what every role is, once a render, and leaves it in the chart's own values: get .Values
+                   "memo roles" is then a map role -> as below. A map, because reading JSON again in every template takes
+                   longer than all else they do. Read it only; copy what is changed.
+modelserver.role   (dict "ctx" $ "role" "decode")   JSON: what one role is.
   role, workload, autoscaled    from global.llmd.roles
   spec            roleDefaults with roles.<role> merged over it
   accelerators    per pod, as the engine sees them: tensor * pipeline * data / nodes
@@ -19,14 +21,17 @@ modelserver.role   (dict "ctx" $ "role" "decode")
   ownTier         whether the volume kv-tier, where there is one, is the chart's own emptyDir
   ownCache        whether model-cache is the chart's own emptyDir
 */}}
-{{- define "modelserver.role" -}}
-{{- /* Asked for by every template: worked out once a render, and remembered in the chart's own values. */ -}}
-{{- $memo := printf "role %s" .role -}}
-{{- if not (hasKey .ctx.Values $memo) -}}{{- $_ := set .ctx.Values $memo (include "modelserver.computeRole" .) -}}{{- end -}}
-{{- get .ctx.Values $memo -}}
+{{- define "modelserver.knowRoles" -}}
+{{- if not (hasKey .Values "memo roles") -}}
+{{- $roles := dict -}}
+{{- range $name := keys (include "llmd.roles" . | fromJson) -}}
+{{- $_ := set $roles $name (include "modelserver.role" (dict "ctx" $ "role" $name) | fromJson) -}}
+{{- end -}}
+{{- $_ := set .Values "memo roles" $roles -}}
+{{- end -}}
 {{- end -}}
 
-{{- define "modelserver.computeRole" -}}
+{{- define "modelserver.role" -}}
 {{- $root := .ctx.Values -}}
 {{- $spec := mergeOverwrite (deepCopy $root.roleDefaults) (deepCopy ((get $root.roles .role) | default dict)) -}}
 {{- /* A null in a patch is an instruction, not an absence. */ -}}

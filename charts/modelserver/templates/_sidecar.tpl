@@ -1,5 +1,5 @@
 {{/*
-modelserver.sidecar  (dict "ctx" $ "role" $role)   YAML of the routing sidecar. restartPolicy Always makes it a native
+modelserver.sidecar  (dict "ctx" $ "role" $role)   JSON of the routing sidecar. restartPolicy Always makes it a native
                      sidecar: it starts before the engine and stops after it, so that draining streams keep their proxy.
 */}}
 {{- define "modelserver.sidecar" -}}
@@ -25,28 +25,20 @@ modelserver.sidecar  (dict "ctx" $ "role" $role)   YAML of the routing sidecar. 
 {{- if eq $sidecar.connector "sglang" -}}{{- $_ := set $env "SGLANG_BOOTSTRAP_PORT" (int $ports.bootstrap) -}}{{- end -}}
 {{- if gt $endpoints 1 -}}{{- $_ := set $env "POD_IP" (dict "valueFrom" (dict "fieldRef" (dict "fieldPath" "status.podIP"))) -}}{{- end -}}
 {{- range $name, $value := ($sidecar.env | default dict) -}}{{- $_ := set $env $name $value -}}{{- end -}}
-{{- $env = include "llmd.env" (dict "ctx" .ctx "env" $env "path" "routingSidecar") | fromJsonArray -}}
-name: routing-sidecar
-image: {{ include "llmd.image" (dict "ctx" .ctx "image" $sidecar.image "path" "routingSidecar.image") | quote }}
-imagePullPolicy: {{ $sidecar.image.pullPolicy }}
-restartPolicy: Always
-args: {{- include "llmd.args" (dict "ctx" .ctx "args" $flags "path" "routingSidecar.flags") | fromJsonArray | toYaml | nindent 2 }}
-{{- with $env }}
-env: {{- toYaml . | nindent 2 }}
-{{- end }}
-ports:
-{{- range $offset, $port := include "llmd.targetPorts" .ctx | fromJsonArray }}
-  - name: {{ gt $offset 0 | ternary (printf "serving-%d" $offset) "serving" }}
-    containerPort: {{ int $port }}
-    protocol: TCP
-{{- end }}
-readinessProbe:
-  tcpSocket: {port: serving}
-  periodSeconds: 5
-  timeoutSeconds: 5
-  failureThreshold: 3
-{{- with include "llmd.resources" (dict "resources" $sidecar.resources) | fromJson }}
-resources: {{- toYaml . | nindent 2 }}
-{{- end }}
-securityContext: {{- include "llmd.securityContext" (dict "ctx" .ctx "securityContext" $sidecar.securityContext) | fromJson | toYaml | nindent 2 }}
+{{- $ports := list -}}
+{{- range $offset, $port := include "llmd.targetPorts" .ctx | fromJsonArray -}}
+{{- $ports = append $ports (dict "name" (gt $offset 0 | ternary (printf "serving-%d" $offset) "serving") "containerPort" (int $port) "protocol" "TCP") -}}
+{{- end -}}
+{{- $container := dict
+      "name" "routing-sidecar"
+      "image" (include "llmd.image" (dict "ctx" .ctx "image" $sidecar.image "path" "routingSidecar.image"))
+      "imagePullPolicy" $sidecar.image.pullPolicy
+      "restartPolicy" "Always"
+      "args" (include "llmd.args" (dict "ctx" .ctx "args" $flags "path" "routingSidecar.flags") | fromJsonArray)
+      "ports" $ports
+      "readinessProbe" (dict "tcpSocket" (dict "port" "serving") "periodSeconds" 5 "timeoutSeconds" 5 "failureThreshold" 3)
+      "securityContext" (include "llmd.securityContext" (dict "ctx" .ctx "securityContext" $sidecar.securityContext) | fromJson) -}}
+{{- with include "llmd.env" (dict "ctx" .ctx "env" $env "path" "routingSidecar") | fromJsonArray -}}{{- $_ := set $container "env" . -}}{{- end -}}
+{{- with include "llmd.resources" (dict "resources" $sidecar.resources) | fromJson -}}{{- $_ := set $container "resources" . -}}{{- end -}}
+{{- toJson $container -}}
 {{- end -}}

@@ -6,8 +6,8 @@ modelserver.validate   .   Stops with every contradiction in the values at once,
       (include "modelserver.releaseProblems" . | fromJsonArray)
       (include "modelserver.modelProblems" . | fromJsonArray)
       (include "modelserver.loraProblems" . | fromJsonArray) -}}
-{{- range $role := keys (include "llmd.roles" . | fromJson) | sortAlpha -}}
-{{- $role := include "modelserver.role" (dict "ctx" $ "role" $role) | fromJson -}}
+{{- include "modelserver.knowRoles" . -}}
+{{- range $role := get .Values "memo roles" -}}
 {{- $problems = concat $problems
       (include "modelserver.sizeProblems" (dict "ctx" $ "role" $role) | fromJsonArray)
       (include "modelserver.rankProblems" (dict "ctx" $ "role" $role) | fromJsonArray)

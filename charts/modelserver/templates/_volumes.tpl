@@ -89,8 +89,9 @@ modelserver.claimName (dict "ctx" $ "role" "decode" "name" "rdma" "claim" $claim
 
 {{- define "modelserver.computeDomain" -}}
 {{- $wanted := "" -}}
-{{- range $role := keys (include "llmd.roles" . | fromJson) -}}
-{{- if (include "modelserver.role" (dict "ctx" $ "role" $role) | fromJson).spec.fabric.computeDomain -}}{{- $wanted = "true" -}}{{- end -}}
+{{- include "modelserver.knowRoles" . -}}
+{{- range get .Values "memo roles" -}}
+{{- if .spec.fabric.computeDomain -}}{{- $wanted = "true" -}}{{- end -}}
 {{- end -}}
 {{- $wanted -}}
 {{- end -}}
