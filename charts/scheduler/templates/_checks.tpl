@@ -2,6 +2,14 @@
 llmd-scheduler.check   .   stops with every contradiction between this chart's values and the global block, each by its path.
 */}}
 {{- define "llmd-scheduler.check" -}}
+{{- /* Several templates ask; what was right once stays right. */ -}}
+{{- if not (hasKey .Values "memo checked") -}}
+{{- include "llmd-scheduler.checkOnce" . -}}
+{{- $_ := set .Values "memo checked" true -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "llmd-scheduler.checkOnce" -}}
 {{- $problems := list -}}
 {{- $version := include "llmd-scheduler.eppVersion" . -}}
 {{- /* Only tags that look like a release say which dialect the image speaks; a mirror's own tags pass. */ -}}

@@ -67,8 +67,21 @@ llmd-scheduler.flags .   JSON list of the EPP's arguments
 {{- end -}}
 
 {{- define "llmd-scheduler.pod" -}}
-{{- $parsed := include "llmd.parse" (dict "text" (include "llmd-scheduler.podYaml" .) "what" "pod template of the endpoint picker") | fromJson -}}
-{{- include "llmd.patch" (dict "object" $parsed "patch" .Values.podPatch) -}}
+{{- $pod := include "llmd.parse" (dict "text" (include "llmd-scheduler.podYaml" .) "what" "pod template of the endpoint picker") | fromJson -}}
+{{- $_ := set $pod.spec "containers" (include "llmd-scheduler.containers" . | fromJsonArray) -}}
+{{- $selector := include "llmd.selectorLabels" (dict "ctx" . "component" "epp") | fromYaml -}}
+{{- $pod = mergeOverwrite $pod (dict "spec" (include "llmd.placement" (dict "ctx" . "spec" .Values "selector" $selector) | fromJson)) -}}
+{{- include "llmd.patch" (dict "object" $pod "patch" .Values.podPatch) -}}
+{{- end -}}
+
+{{/* JSON list: the EPP, patched; Envoy; the latency predictor's. */}}
+{{- define "llmd-scheduler.containers" -}}
+{{- $epp := include "llmd.parse" (dict "text" (include "llmd-scheduler.eppContainer" .) "what" "container epp") | fromJson -}}
+{{- $list := list (include "llmd.patch" (dict "object" $epp "patch" .Values.containerPatch) | fromJson) -}}
+{{- if include "llmd-scheduler.standalone" . -}}
+{{- $list = append $list (include "llmd.parse" (dict "text" (include "llmd-scheduler.proxyContainer" .) "what" "container proxy") | fromJson) -}}
+{{- end -}}
+{{- toJson (concat $list (include "llmd-scheduler.predictor.containers" . | fromJsonArray)) -}}
 {{- end -}}
 
 {{- define "llmd-scheduler.eppContainer" -}}
@@ -76,13 +89,11 @@ llmd-scheduler.flags .   JSON list of the EPP's arguments
 name: epp
 image: {{ include "llmd.image" (dict "ctx" . "image" .Values.image "path" "image") | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
-args:
-  {{- include "llmd-scheduler.flags" . | fromJsonArray | toYaml | nindent 2 }}
+args: {{ include "llmd-scheduler.flags" . }}
 {{- $env := include "llmd-scheduler.predictor.env" . | fromJson }}
 {{- range $name, $value := (.Values.env | default dict) }}{{- $_ := set $env $name $value }}{{- end }}
 {{- with include "llmd.env" (dict "ctx" . "env" $env "path" "epp") | fromJsonArray }}
-env:
-  {{- toYaml . | nindent 2 }}
+env: {{ toJson . }}
 {{- end }}
 ports:
   - {name: grpc-ext-proc, containerPort: {{ int $ports.extProc }}, protocol: TCP}
@@ -109,11 +120,9 @@ lifecycle:
   {{- . | nindent 2 }}
 {{- end }}
 {{- with include "llmd.resources" (dict "resources" .Values.resources) | fromJson }}
-resources:
-  {{- toYaml . | nindent 2 }}
+resources: {{ toJson . }}
 {{- end }}
-securityContext:
-  {{- include "llmd.securityContext" (dict "ctx" . "securityContext" .Values.securityContext) | fromJson | toYaml | nindent 2 }}
+securityContext: {{ include "llmd.securityContext" (dict "ctx" . "securityContext" .Values.securityContext) }}
 volumeMounts:
   - {name: config, mountPath: /etc/epp, readOnly: true}
   - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
@@ -130,8 +139,7 @@ name: proxy
 image: {{ include "llmd.image" (dict "ctx" . "image" $proxy.image "path" "proxy.image") | quote }}
 imagePullPolicy: {{ $proxy.image.pullPolicy }}
 command: [envoy]
-args:
-  {{- concat $arguments $flags | toYaml | nindent 2 }}
+args: {{ concat $arguments $flags | toJson }}
 ports:
   - {name: proxy, containerPort: {{ int .Values.global.llmd.ports.proxy }}, protocol: TCP}
   - {name: proxy-health, containerPort: {{ include "llmd-scheduler.healthPort" . }}, protocol: TCP}
@@ -154,11 +162,9 @@ lifecycle:
   {{- . | nindent 2 }}
 {{- end }}
 {{- with include "llmd.resources" (dict "resources" $proxy.resources) | fromJson }}
-resources:
-  {{- toYaml . | nindent 2 }}
+resources: {{ toJson . }}
 {{- end }}
-securityContext:
-  {{- include "llmd.securityContext" (dict "ctx" . "securityContext" $proxy.securityContext) | fromJson | toYaml | nindent 2 }}
+securityContext: {{ include "llmd.securityContext" (dict "ctx" . "securityContext" $proxy.securityContext) }}
 volumeMounts:
   - {name: proxy-config, mountPath: /etc/envoy, readOnly: true}
 {{- end -}}
@@ -176,7 +182,6 @@ preStop:
 
 {{- define "llmd-scheduler.podYaml" -}}
 {{- $standalone := include "llmd-scheduler.standalone" . -}}
-{{- $epp := include "llmd.patch" (dict "object" (include "llmd.parse" (dict "text" (include "llmd-scheduler.eppContainer" .) "what" "container epp") | fromJson) "patch" .Values.containerPatch) | fromJson -}}
 {{- $podLabels := deepCopy (.Values.podLabels | default dict) -}}{{- include "llmd.prune" $podLabels -}}
 {{- $podAnnotations := deepCopy (.Values.podAnnotations | default dict) -}}{{- include "llmd.prune" $podAnnotations -}}
 metadata:
@@ -203,19 +208,10 @@ spec:
   {{- with include "llmd.imagePullSecrets" . }}
   {{- . | nindent 2 }}
   {{- end }}
-  securityContext:
-    {{- include "llmd.podSecurityContext" (dict "ctx" . "securityContext" .Values.podSecurityContext) | fromJson | toYaml | nindent 4 }}
-  containers:
-    - {{- $epp | toYaml | nindent 6 }}
-    {{- if $standalone }}
-    - {{- include "llmd.parse" (dict "text" (include "llmd-scheduler.proxyContainer" .) "what" "container proxy") | fromJson | toYaml | nindent 6 }}
-    {{- end }}
-    {{- range include "llmd-scheduler.predictor.containers" . | fromJsonArray }}
-    - {{- toYaml . | nindent 6 }}
-    {{- end }}
+  securityContext: {{ include "llmd.podSecurityContext" (dict "ctx" . "securityContext" .Values.podSecurityContext) }}
   volumes:
     {{- range include "llmd-scheduler.predictor.volumes" . | fromJsonArray }}
-    - {{- toYaml . | nindent 6 }}
+    - {{ toJson . }}
     {{- end }}
     - name: config
       configMap:
@@ -240,7 +236,4 @@ spec:
               items: [{key: ca.crt, path: ca.crt}]
           - downwardAPI:
               items: [{path: namespace, fieldRef: {apiVersion: v1, fieldPath: metadata.namespace}}]
-  {{- with include "llmd.scheduling" (dict "ctx" . "spec" .Values "selector" (include "llmd.selectorLabels" (dict "ctx" . "component" "epp") | fromYaml)) }}
-  {{- . | nindent 2 }}
-  {{- end }}
 {{- end -}}

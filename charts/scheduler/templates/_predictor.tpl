@@ -78,8 +78,7 @@ learnt is lost with the pod, and learnt again within minutes; each EPP replica l
 name: latency-{{ $part.name }}
 image: {{ include "llmd.image" (dict "ctx" $ctx "image" $in.image "path" (printf "%s.image" $path)) | quote }}
 imagePullPolicy: {{ $in.image.pullPolicy }}
-env:
-  {{- include "llmd.env" (dict "ctx" $ctx "env" $env "path" $path) | fromJsonArray | toYaml | nindent 2 }}
+env: {{ include "llmd.env" (dict "ctx" $ctx "env" $env "path" $path) }}
 ports:
   - {name: {{ $part.label }}, containerPort: {{ $part.port }}, protocol: TCP}
 # No readiness: an EPP that lacks predictions falls back to load and prefixes, and must stay in service meanwhile.
@@ -93,11 +92,9 @@ livenessProbe:
   timeoutSeconds: 5
   failureThreshold: 5
 {{- with include "llmd.resources" (dict "resources" $in.resources) | fromJson }}
-resources:
-  {{- toYaml . | nindent 2 }}
+resources: {{ toJson . }}
 {{- end }}
-securityContext:
-  {{- include "llmd.securityContext" (dict "ctx" $ctx "securityContext" $in.securityContext) | fromJson | toYaml | nindent 2 }}
+securityContext: {{ include "llmd.securityContext" (dict "ctx" $ctx "securityContext" $in.securityContext) }}
 volumeMounts:
   - {name: latency-{{ $part.name }}, mountPath: {{ $part.path }}}
 {{- end -}}

@@ -41,7 +41,7 @@ spec:
   {{- end }}
   {{- with include "llmd.podSecurityContext" (dict "ctx" . "securityContext" $in.podSecurityContext) | fromJson }}
   securityContext:
-    {{- toYaml . | nindent 4 }}
+    {{- toJson . | nindent 4 }}
   {{- end }}
   containers:
     - name: render
@@ -49,9 +49,9 @@ spec:
       imagePullPolicy: {{ $in.image.pullPolicy }}
       command: [vllm]
       args:
-        {{- include "llmd-scheduler.render.args" . | fromJsonArray | toYaml | nindent 8 }}
+        {{- include "llmd-scheduler.render.args" . | nindent 8 }}
       env:
-        {{- include "llmd-scheduler.render.env" . | fromJsonArray | toYaml | nindent 8 }}
+        {{- include "llmd-scheduler.render.env" . | nindent 8 }}
       ports:
         - {name: http, containerPort: {{ int .Values.global.llmd.ports.render }}, protocol: TCP}
       startupProbe:
@@ -71,11 +71,11 @@ spec:
         failureThreshold: 3
       {{- with include "llmd.resources" (dict "resources" $in.resources) | fromJson }}
       resources:
-        {{- toYaml . | nindent 8 }}
+        {{- toJson . | nindent 8 }}
       {{- end }}
       {{- with include "llmd.securityContext" (dict "ctx" . "securityContext" $in.securityContext) | fromJson }}
       securityContext:
-        {{- toYaml . | nindent 8 }}
+        {{- toJson . | nindent 8 }}
       {{- end }}
       volumeMounts:
         - {name: home, mountPath: /home/llmd}
