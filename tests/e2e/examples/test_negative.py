@@ -29,6 +29,7 @@ pytestmark = pytest.mark.e2e
 HERE = Path(__file__).resolve().parents[2] / "examples" / "negative-on-a-cluster"
 CASES = sorted(folder.parent for folder in HERE.glob("*/case.yaml"))
 PLURALS = {"ConfigMap": ("api/v1", "configmaps"), "Deployment": ("apis/apps/v1", "deployments")}
+PODS = Resource(path="api/v1", plural="pods")
 APPLY = "application/apply-patch+yaml"
 VOLATILE = (
     (re.compile(r"-[0-9a-f]{8,10}-[0-9a-z]{5}\b"), "-POD"),
@@ -108,11 +109,14 @@ def fault(plane, wanted: dict[str, Any] | None, namespace: str) -> Iterator[None
     if wanted is None:
         yield
         return
-    kind = sandbox.FaultKind(wanted["kind"])
-    made = sandbox.fault(
-        plane.name, kind, namespace=namespace, labels=wanted.get("labels", {}), log=tuple(wanted.get("log", ()))
-    )
+    kind, labels = sandbox.FaultKind(wanted["kind"]), wanted.get("labels", {})
+    container = {"name": "probe", "image": "registry.k8s.io/pause:3.10"}
+    probe = {"metadata": {"name": "probe", "labels": labels}, "spec": {"containers": [container]}}
+    plane.api.create(PODS.url(namespace=namespace), {"apiVersion": "v1", "kind": "Pod", **probe})
+    # `fault` returns once the probe is struck: from then on every pod is, from its beginning.
+    made = sandbox.fault(plane.name, kind, namespace=namespace, labels=labels, log=tuple(wanted.get("log", ())))
     try:
+        plane.api.delete(PODS.url("probe", namespace=namespace))
         yield
     finally:
         sandbox.clear_faults(plane.name, made.name)
