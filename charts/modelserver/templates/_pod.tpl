@@ -5,13 +5,15 @@ modelserver.podTemplate  (dict "ctx" $ "role" $role "worker" false)
 */}}
 {{- define "modelserver.podTemplate" -}}
 {{- $spec := .role.spec -}}
-{{- $container := include "llmd.patch" (dict "object" (include "modelserver.container" . | fromJson) "patch" $spec.containerPatch) | fromJson -}}
+{{- $container := include "modelserver.container" . | fromJson -}}
+{{- with $spec.containerPatch -}}{{- $container = include "llmd.patch" (dict "object" $container "patch" .) | fromJson -}}{{- end -}}
 {{- $pod := include "modelserver.pod" . | fromJson -}}
 {{- $_ := set $pod.spec "containers" (concat (list $container) ($spec.extraContainers | default list)) -}}
 {{- $init := deepCopy ($spec.extraInitContainers | default list) -}}
 {{- if and .role.sidecar (not .worker) -}}{{- $init = append $init (include "modelserver.sidecar" . | fromJson) -}}{{- end -}}
 {{- if $init -}}{{- $_ := set $pod.spec "initContainers" $init -}}{{- end -}}
-{{- include "llmd.patch" (dict "object" $pod "patch" $spec.podPatch) | fromJson | toYaml -}}
+{{- with $spec.podPatch -}}{{- $pod = include "llmd.patch" (dict "object" $pod "patch" .) | fromJson -}}{{- end -}}
+{{- toYaml $pod -}}
 {{- end -}}
 
 {{- define "modelserver.pod" -}}
