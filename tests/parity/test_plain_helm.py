@@ -149,8 +149,14 @@ def sample(leaf: Any) -> str | None:
 
 
 # What llmdctl computes from facts after the user's settings, and a baked file cannot: the sizes of another model (the
-# chart refuses them), and the memory of a role that the file does not have.
-RECOMPUTED = {"global.llmd.model.id", "modelserver.sizing.model", "global.llmd.roles.encode.workload"}
+# chart refuses them), the memory of a role that the file does not have, and the images of another endpoint picker (the
+# chart refuses the file's images and names the right ones; the next test holds that with them the objects are equal).
+RECOMPUTED = {
+    "global.llmd.model.id",
+    "modelserver.sizing.model",
+    "global.llmd.roles.encode.workload",
+    "global.llmd.eppVersion",
+}
 
 
 @pytest.mark.parametrize("chart", ["llmd", *SUBCHARTS])
@@ -177,3 +183,11 @@ def test_with_each_documented_value_set(chart: str) -> None:
         different = [argument for found in pool.map(different_in, groups) for argument in found]
     assert settings
     assert different == []
+
+
+def test_another_endpoint_picker_takes_its_images_along() -> None:
+    file = "pd-disaggregation/values.yaml"
+    version = "global.llmd.eppVersion=0.10"
+    assert plain(file, "--set", version) is None, "helm alone has to be told the images too"
+    images = "scheduler.image.tag=v0.10.0,modelserver.routingSidecar.image.tag=v0.10.0"
+    assert plain(file, "--set", f"{version},{images}") == ours(CELLS[file], Overrides(sets=(version,)))
