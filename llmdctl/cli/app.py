@@ -8,27 +8,25 @@ from collections.abc import Sequence
 
 import typer
 
-from llmdctl.cli import diff, install, lint, recipe, render, sandbox, status, uninstall, version
 from llmdctl.cli.output import Format, replace_unencodable, session, warn, write_result
+from llmdctl.cli.verbs import LazyVerbs
 from llmdctl.errors import DifferencesFound, Interrupted, LlmdctlError
 
 app = typer.Typer(
     name="llmdctl",
+    cls=LazyVerbs,
     help="Well-lit paths for serving large language models on Kubernetes: compose, check, install, prove.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # it can print local variables, and with them secrets
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(recipe.app, name="recipe")
-app.command("render")(render.run)
-app.command("lint")(lint.run)
-app.command("install")(install.run)
-app.command("diff")(diff.run)
-app.command("status")(status.run)
-app.command("uninstall")(uninstall.run)
-app.add_typer(sandbox.app, name="sandbox")
-app.command("version")(version.run)
+
+
+@app.callback()
+def _root() -> None:
+    """Makes it a group also in the eyes of typer, which sees no verb yet."""
+
 
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130

@@ -12,7 +12,7 @@ from llmdctl.cli.declared import declared
 from llmdctl.cli.options import CatalogOptions, OutputOptions, RecipeOptions
 from llmdctl.cli.output import use, write_result
 
-app = typer.Typer(help="The well-lit paths: list, show, validate, explain.", no_args_is_help=True)
+app = typer.Typer(help="The well-lit paths: list, show, validate, explain, model.", no_args_is_help=True)
 app.command("model")(own_model.run)
 
 
