@@ -12,8 +12,12 @@ from typer.core import TyperCommand, TyperGroup
 
 SUMMARIES: Final = {
     "render": "Render a recipe: its manifests on stdout, or a folder for plain helm with --to.",
-    "lint": "Find mistakes in manifests, ours or not: engine flags, scheduler, ports, pairs, scalers. Installs nothing.",
-    "install": "Install a recipe. Run it again to change it: the first install and every later one are the same command.",
+    "lint": (
+        "Find mistakes in manifests, ours or not: engine flags, scheduler, ports, pairs, scalers. Installs nothing."
+    ),
+    "install": (
+        "Install a recipe. Run it again to change it: the first install and every later one are the same command."
+    ),
     "diff": "Show what an install with these options would change; exit code 10 when there is a difference.",
     "status": "Show a release: its objects, its pods and the address to talk to. Without a name, list releases.",
     "uninstall": "Remove a release. Shows what will go first; CRDs, controllers and other shared things stay.",
@@ -34,7 +38,7 @@ class LazyVerbs(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - typer keeps these types to itself
         """The verb that a command line names, with its options; also asked by shell completion."""
         name, found, rest = super().resolve_command(ctx, args)
-        return name, load(name) if found else None, rest
+        return name, load(name) if name is not None and found else None, rest
 
 
 def load(name: str) -> Any:  # noqa: ANN401 - typer keeps this type to itself

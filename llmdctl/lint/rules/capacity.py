@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from llmdctl.lint.manifest import look, rows, table
 from llmdctl.lint.pods import Pod, image
-from llmdctl.lint.quantities import ACCELERATORS, GPUS, amount, resources
 from llmdctl.lint.recognition import SGLANG, VLLM, Engine
 from llmdctl.lint.rule import codes
 from llmdctl.lint.world import World
 from llmdctl.model.finding import Finding, Severity
+from llmdctl.model.quantity import ACCELERATORS, GPUS, amount, resources
 
 _TPU_DOCS: Final = "https://cloud.google.com/kubernetes-engine/docs/concepts/plan-tpus"
 

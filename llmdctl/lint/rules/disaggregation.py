@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from llmdctl.lint.manifest import look, rows
 from llmdctl.lint.pods import RUN_ONCE, Pod
-from llmdctl.lint.quantities import GPUS, resources
 from llmdctl.lint.recognition import SGLANG, VLLM, Engine, Sidecar
 from llmdctl.lint.rule import codes
 from llmdctl.lint.rules.pools import members
 from llmdctl.lint.world import World
 from llmdctl.model.finding import Finding, Severity
+from llmdctl.model.quantity import GPUS, resources
 
 _NIXL: Final = "https://docs.vllm.ai/en/stable/features/nixl_connector_compatibility/"
 _SIDECAR: Final = "https://github.com/llm-d/llm-d-router, cmd/pd-sidecar"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmdctl.lint.quantities import amount, resources
+from llmdctl.model.quantity import amount, resources
 
 
 @pytest.mark.parametrize(
