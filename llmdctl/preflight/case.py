@@ -1,0 +1,93 @@
+"""What a rule is given: the inventory, what the recipe renders, and what follows from both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from llmdctl.model.check import Placement, Platform
+from llmdctl.model.device import Device
+from llmdctl.model.finding import Report
+from llmdctl.model.inventory import ABSENT, Inventory, Section
+from llmdctl.model.recipe import Recipe
+from llmdctl.preflight.node import Node
+from llmdctl.preflight.requests import Amounts
+from llmdctl.preflight.verdict import UnknowableError
+from llmdctl.preflight.workload import PodTemplate, templates
+
+Item = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One recipe (or none) on one cluster. Everything derived is computed once, when a rule first asks for it."""
+
+    inventory: Inventory
+    objects: tuple[Item, ...] = ()  # as rendered, each with its namespace; empty without a recipe
+    recipe: Recipe | None = None
+    release: str = ""
+    namespace: str = ""
+    accelerators: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # facet name -> its facts
+    linted: Report | None = None  # what the linter found in `objects`
+    platform_stated: str | None = None  # --platform
+
+    def section(self, name: str) -> tuple[Item, ...]:
+        """The items of a section. Raises UnknowableError unless they are known."""
+        found = self.inventory.section(name)
+        if not found.known:
+            raise UnknowableError(_cannot(name, found))
+        return found.items
+
+    def reading(self, name: str) -> Section:
+        """The section with its outcome, for a rule that can say something without it."""
+        return self.inventory.section(name)
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every node. Raises UnknowableError where they could not be listed."""
+        return tuple(Node(item=item) for item in self.section("nodes"))
+
+    @cached_property
+    def workloads(self) -> tuple[PodTemplate, ...]:
+        """What the recipe would run."""
+        return templates(self.objects)
+
+    @cached_property
+    def devices(self) -> Mapping[str, Device]:
+        """Node name -> what its accelerators are, for every node. Raises UnknowableError without nodes."""
+        from llmdctl.preflight.identity import devices
+
+        return devices(self)
+
+    @cached_property
+    def platform(self) -> Platform:
+        """Whose Kubernetes it is; never raises, its name is `generic` and its confidence unknown at worst."""
+        from llmdctl.preflight.platform import detect
+
+        return detect(self)
+
+    @cached_property
+    def free(self) -> Mapping[str, Amounts]:
+        """Node name -> what is left of it for new pods. Raises UnknowableError without nodes or pods."""
+        from llmdctl.preflight.capacity import free
+
+        return free(self)
+
+    @cached_property
+    def placement(self) -> Placement:
+        """Where every pod of the recipe would go; never raises, its outcome is unknown at worst."""
+        from llmdctl.preflight.placement import place
+
+        return place(self)
+
+    def rendered(self, *kinds: str) -> Iterator[Item]:
+        """The recipe's objects of some kinds."""
+        return (obj for obj in self.objects if obj.get("kind") in kinds)
+
+
+def _cannot(name: str, section: Section) -> str:
+    if section is ABSENT or not section.reason:
+        return f"{name}: {ABSENT.reason}"
+    return f"{name}: {section.seen.value}: {section.reason}"

@@ -1,0 +1,14 @@
+"""Every check that runs, family by family; a new family is a module and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from llmdctl.preflight.check import Check
+from llmdctl.preflight.checks import versions
+
+FAMILIES: Final[tuple[tuple[Check, ...], ...]] = (versions.CHECKS,)
+
+_ALL: Final = (check for family in FAMILIES for check in family)
+CHECKS: Final[Mapping[str, Check]] = {check.code: check for check in sorted(_ALL, key=lambda each: each.code)}
