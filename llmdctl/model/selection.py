@@ -23,6 +23,11 @@ AXES: Final = (
 """The axes in layer order: a later one is laid over an earlier one."""
 
 
+def spoken(axis: str) -> str:
+    """An axis as people say it: `kv tier`."""
+    return axis.replace("_", " ")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selection:
     """One path and, per axis, the name of a facet; None takes the path's default."""

@@ -15,7 +15,7 @@ from typing import Final
 from llmdctl import assets
 from llmdctl.errors import Problem, RecipeError
 from llmdctl.model.document import Document
-from llmdctl.model.selection import AXES
+from llmdctl.model.selection import AXES, spoken
 from llmdctl.recipe.evidence import Cell, cells_from
 from llmdctl.recipe.facet import Facet, Malformed, WellLitPath, facet_from, path_from
 from llmdctl.recipe.names import choices, nearest
@@ -115,7 +115,7 @@ class Catalog:
         if (kind, name) in self.entries:
             return None
         close = nearest(name, self.names(kind))
-        what = "recipe" if kind == "path" else kind.replace("_", " ") + ("" if kind == "metrics" else " facet")
+        what = "recipe" if kind == "path" else spoken(kind) + ("" if kind == "metrics" else " facet")
         return Problem(
             message=f"there is no {what} '{name}'.",
             suggestion=close,

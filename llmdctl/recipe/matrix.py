@@ -15,7 +15,7 @@ from typing import Final
 
 from llmdctl.errors import Problem, RecipeError
 from llmdctl.model.recipe import Evidence, Recipe
-from llmdctl.model.selection import AXES, Selection
+from llmdctl.model.selection import AXES, Selection, spoken
 from llmdctl.recipe.capacity import tensor_fit, too_tight
 from llmdctl.recipe.catalog import Catalog
 from llmdctl.recipe.composing import compose
@@ -115,7 +115,7 @@ def refused(catalog: Catalog, names: Mapping[str, str]) -> Refusal | None:
     path = catalog.path(names["path"])
     for axis in AXES:
         if names[axis] not in path.offers.get(axis, (names[axis],)):
-            return Refusal(kind="not-offered", reason=f"The path does not offer the {_word(axis)} {names[axis]}.")
+            return Refusal(kind="not-offered", reason=f"The path does not offer the {spoken(axis)} {names[axis]}.")
     cell = _cell(catalog, path, names)
     return refusal(cell, catalog.versions) or known_bad(evidence_of(catalog.cells, names, cell.defaults))
 
@@ -183,7 +183,3 @@ def _no_room(detail: str) -> Refusal:
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
-
-
-def _word(axis: str) -> str:
-    return axis.replace("_", " ")

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from llmdctl.errors import Problem
 from llmdctl.model.document import json_path
+from llmdctl.model.selection import spoken
 
 Locate = Callable[[tuple[str, ...]], tuple[str | None, int | None]]
 
@@ -20,7 +21,7 @@ def unmet(facts: Mapping[str, Mapping[str, Any]], values: Mapping[str, Any], loc
     """Needs of the chosen facets that the composed values do not meet: an endpoint picker too old, flow control off."""
     for axis, found in facts.items():
         needs = found.get("needs") or {}
-        word = axis.replace("_", " ")
+        word = spoken(axis)
         version = str(_at(values, _EPP, DEFAULT_EPP))
         least = str(needs.get("epp") or "").removeprefix(">=")
         if least and _ordered(version) < _ordered(least):

@@ -7,6 +7,7 @@ from typing import Any
 
 from llmdctl.errors import Problem
 from llmdctl.model.document import Document, json_path
+from llmdctl.model.selection import spoken
 from llmdctl.recipe.names import choices, nearest
 
 Names = Callable[[str], tuple[str, ...]]
@@ -22,7 +23,7 @@ def dangling(document: Document, names: Names) -> Iterator[Problem]:
                 file=document.file,
                 line=document.line(path),
                 path=json_path(path),
-                message=f"there is no {kind.replace('_', ' ')} '{name}'.",
+                message=f"there is no {spoken(kind)} '{name}'.",
                 suggestion=close,
                 remedy=None if close else choices(names(kind)),
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llmdctl.errors import Problem, RecipeError
 from llmdctl.model.recipe import Evidence
-from llmdctl.model.selection import AXES, Selection
+from llmdctl.model.selection import AXES, Selection, spoken
 from llmdctl.recipe.catalog import Catalog
 from llmdctl.recipe.facet import Block, Exclusion, Facet, WellLitPath
 from llmdctl.recipe.layering import holds
@@ -88,7 +88,7 @@ def _problems(catalog: Catalog, path: WellLitPath, axis: str, name: str | None) 
     offered = path.offers.get(axis)
     if offered is not None and name not in offered:
         yield Problem(
-            message=f"'{path.name}' does not offer the {axis.replace('_', ' ')} '{name}'.",
+            message=f"'{path.name}' does not offer the {spoken(axis)} '{name}'.",
             suggestion=nearest(name, offered),
             remedy=None if nearest(name, offered) else f"It offers {', '.join(offered)}.",
         )

@@ -11,21 +11,9 @@ from typing import Any
 import yaml
 
 from llmdctl import assets
+from llmdctl.recipe import catalog
 
-FOLDERS = {
-    "models": "model",
-    "accelerators": "accelerator",
-    "engines": "engine",
-    "fabrics": "fabric",
-    "kv-tiers": "kv_tier",
-    "scheduling": "scheduling",
-    "prefix-indexes": "prefix_index",
-    "flow-control": "flow_control",
-    "gateways": "gateway",
-    "autoscalers": "autoscaler",
-    "metrics": "metrics",
-    "platforms": "platform",
-}
+FOLDERS = {folder: axis for axis, folder in catalog.FOLDERS.items()}
 
 
 @cache

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from llmdctl.model.selection import AXES
 from llmdctl.recipe import Catalog
 from llmdctl.recipe.catalog import FOLDERS
 
@@ -82,17 +83,7 @@ def files() -> dict[str, str]:
         "plain/recipe.yaml": PATH.format(name="plain", roles="aggregate", first="aggregate"),
         "split/recipe.yaml": PATH.format(name="split", roles="prefill, decode", first="decode"),
     }
-    for axis in (
-        "fabric",
-        "kv_tier",
-        "scheduling",
-        "prefix_index",
-        "flow_control",
-        "gateway",
-        "autoscaler",
-        "metrics",
-        "platform",
-    ):
+    for axis in AXES[AXES.index("fabric") :]:
         text = f"kind: {axis}\nname: none\ntitle: Nothing\nfacts: {FACTS.get(axis, '{}')}\n"
         found[f"facets/{FOLDERS[axis]}/none.yaml"] = text
     return found
