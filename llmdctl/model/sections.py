@@ -274,6 +274,8 @@ KEPT_ANNOTATIONS: Final = (
     "components.gke.io/",
     "addonmanager.kubernetes.io/",
     "argocd.argoproj.io/",
+    "helm.sh/resource-policy",
+    "operator.prometheus.io/",
     "llmdctl.dev/",
 )
 """Prefixes of annotations that are kept; the others may hold anything, whole objects among it."""
