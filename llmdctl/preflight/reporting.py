@@ -13,6 +13,7 @@ from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks import CHECKS
 from llmdctl.preflight.judging import judge
 from llmdctl.preflight.selecting import known_codes, selected
+from llmdctl.preflight.summaries import summaries
 from llmdctl.preflight.verdict import UnknowableError
 
 _SAID_OF_A_NODE: Final = frozenset({Outcome.FAIL, Outcome.WARN})
@@ -64,8 +65,6 @@ def _sections(case: Case) -> tuple[SectionSummary, ...]:
 
 def _nodes(case: Case, results: Collection[CheckResult]) -> tuple[NodeSummary, ...]:
     """Every node with the codes that name it in their evidence; none where nodes could not be listed."""
-    from llmdctl.preflight.summaries import summaries
-
     try:
         rows = summaries(case)
     except UnknowableError:
