@@ -1,0 +1,172 @@
+"""Which rights an install needs, derived from the objects that it makes. Pure: the cluster is asked elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+Item = Mapping[str, Any]
+Plurals = Mapping[tuple[str, str], str]
+"""(apiVersion, kind) -> plural, as the server's discovery names it."""
+
+_RBAC: Final = "rbac.authorization.k8s.io"
+_ROLES: Final = {"Role": "roles", "ClusterRole": "clusterroles"}
+_BINDINGS: Final = frozenset({"RoleBinding", "ClusterRoleBinding"})
+
+
+class Purpose(StrEnum):
+    """What a right is for, and so how much it weighs when it is denied."""
+
+    INSTALL = "install"  # making and changing the objects, and waiting for them: no install without
+    REMOVE = "remove"  # uninstalling, and an upgrade that drops an object
+    EXPLAIN = "explain"  # logs and events of what does not become ready
+    NAMESPACE = "namespace"  # making the namespace: needed where it is not there
+    GRANT = "grant"  # holding what a rendered role gives, or being allowed to give it without
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, order=True)
+class Right:
+    """One question for a SelfSubjectAccessReview."""
+
+    purpose: Purpose
+    namespace: str  # empty: in the whole cluster
+    group: str  # empty for the core group
+    resource: str  # the plural; `pods/log` names a subresource
+    verb: str
+    name: str = ""  # of one object; empty: of any
+
+    @property
+    def key(self) -> tuple[str, str, str, str, str]:
+        """Without the purpose: what the server is asked."""
+        return self.verb, self.group, self.resource, self.namespace, self.name
+
+    def __str__(self) -> str:
+        resource = f"{self.resource}.{self.group}" if self.group else self.resource
+        named = f" {self.name}" if self.name else ""
+        return f"{self.verb} {resource}{named}" + (f" in namespace {self.namespace}" if self.namespace else "")
+
+
+def rights(objects: Iterable[Item], namespace: str, *, plurals: Plurals) -> tuple[Right, ...]:
+    """Every right that installing `objects` as one release into `namespace` needs, each once, sorted.
+
+    `objects` are rendered, with their namespaces; empty without a recipe, and then no right is needed. A kind that the
+    server does not serve yet gets the plural that Kubernetes would guess. Helm's storage needs secrets of the
+    namespace (https://helm.sh/docs/topics/rbac/); server-side apply needs patch, and create for what is not there
+    (https://kubernetes.io/docs/reference/using-api/server-side-apply/); the wait lists pods and replica sets.
+    """
+    listed = tuple(objects)
+    if not listed:
+        return ()
+    found = {right for obj in listed for right in _of_object(obj, plurals)}
+    found |= set(_of_release(namespace)) | set(_of_waiting(listed, namespace))
+    return tuple(sorted(found | set(grants(listed))))
+
+
+def grants(objects: Iterable[Item]) -> tuple[Right, ...]:
+    """What the rendered roles give, and `escalate` and `bind`, with which one may give it without holding it.
+
+    The API server refuses a role with more rights than its maker has, and a binding of such a role:
+    https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
+    Rules about URLs are no question for a review of resources and left out; see `has_urls`.
+    """
+    return tuple(sorted({right for obj in objects for right in _granted(obj)}))
+
+
+def has_urls(role: Item) -> bool:
+    """Whether a role gives rights on URLs (`nonResourceURLs`), which are not among `grants`."""
+    return any(rule.get("nonResourceURLs") for rule in role.get("rules") or ())
+
+
+def held_by_role(role: Item) -> tuple[Right, ...]:
+    """The rights that one rendered role gives, in its namespace or in the whole cluster."""
+    place = _namespace(role)
+    return tuple(
+        sorted(
+            Right(
+                purpose=Purpose.GRANT, verb=str(verb), group=str(group), resource=str(resource), namespace=place,
+                name=str(name),
+            )
+            for rule in role.get("rules") or ()
+            for group in rule.get("apiGroups") or ()
+            for resource in rule.get("resources") or ()
+            for verb in rule.get("verbs") or ()
+            for name in rule.get("resourceNames") or ("",)
+        )
+    )  # fmt: skip
+
+
+def override_of(obj: Item) -> Right | None:
+    """The right to make a role (`escalate`) or a binding (`bind`) without holding what it gives; None for others."""
+    kind = str(obj.get("kind"))
+    if _group(obj) != _RBAC:
+        return None
+    if kind in _ROLES:
+        resource, verb, name = _ROLES[kind], "escalate", _name(obj)
+    elif kind in _BINDINGS:
+        referred = obj.get("roleRef") or {}
+        resource, verb, name = _ROLES.get(str(referred.get("kind")), "clusterroles"), "bind", str(referred.get("name"))
+    else:
+        return None
+    place = _namespace(obj) if resource == "roles" else ""
+    return Right(purpose=Purpose.GRANT, verb=verb, group=_RBAC, resource=resource, namespace=place, name=name)
+
+
+def guessed_plural(kind: str) -> str:
+    """The plural that Kubernetes' conventions give a kind."""
+    word = kind.lower()
+    if word.endswith(("s", "x", "ch", "sh")):
+        return f"{word}es"
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        return f"{word[:-1]}ies"
+    return f"{word}s"
+
+
+def _of_object(obj: Item, plurals: Plurals) -> Iterator[Right]:
+    version, kind = str(obj.get("apiVersion", "")), str(obj.get("kind", ""))
+    resource, place = plurals.get((version, kind)) or guessed_plural(kind), _namespace(obj)
+    # A right outside the namespace is asked by name: a least role names the object too. Creation knows no name.
+    name = "" if place else _name(obj)
+    for verb in ("get", "create", "patch", "delete"):
+        yield Right(
+            purpose=Purpose.REMOVE if verb == "delete" else Purpose.INSTALL, verb=verb, group=_group(obj),
+            resource=resource, namespace=place, name="" if verb == "create" else name,
+        )  # fmt: skip
+
+
+def _of_release(namespace: str) -> Iterator[Right]:
+    yield Right(purpose=Purpose.NAMESPACE, verb="create", group="", resource="namespaces", namespace="")
+    for verb in ("get", "list", "create", "update"):
+        yield Right(purpose=Purpose.INSTALL, verb=verb, group="", resource="secrets", namespace=namespace)
+    yield Right(purpose=Purpose.REMOVE, verb="delete", group="", resource="secrets", namespace=namespace)
+
+
+def _of_waiting(objects: Iterable[Item], namespace: str) -> Iterator[Right]:
+    watched = [("list", "", "pods"), ("list", "apps", "replicasets")]
+    if any(obj.get("kind") == "LeaderWorkerSet" for obj in objects):
+        watched.append(("get", "apps", "statefulsets"))  # the leaders', which names the newest revision
+    for verb, group, resource in watched:
+        yield Right(purpose=Purpose.INSTALL, verb=verb, group=group, resource=resource, namespace=namespace)
+    for verb, resource in (("get", "pods/log"), ("list", "events")):
+        yield Right(purpose=Purpose.EXPLAIN, verb=verb, group="", resource=resource, namespace=namespace)
+
+
+def _granted(obj: Item) -> Iterator[Right]:
+    override = override_of(obj)
+    if override is not None:
+        yield override
+    if _group(obj) == _RBAC and obj.get("kind") in _ROLES:
+        yield from held_by_role(obj)
+
+
+def _group(obj: Item) -> str:
+    return str(obj.get("apiVersion", "")).rpartition("/")[0]
+
+
+def _namespace(obj: Item) -> str:
+    return str((obj.get("metadata") or {}).get("namespace") or "")
+
+
+def _name(obj: Item) -> str:
+    return str((obj.get("metadata") or {}).get("name", ""))
