@@ -9,17 +9,30 @@ from llmdctl.memory.budget import (
     usable_bytes,
     weight_bytes_per_gpu,
 )
+from llmdctl.memory.disk import cache_bytes
 from llmdctl.memory.facts import ModelFacts
 from llmdctl.memory.fit import DoesNotFit, TensorFit, smallest_tensor_parallelism
 from llmdctl.memory.kv import kv_bytes_per_sequence, kv_bytes_per_token, state_bytes_per_sequence
+from llmdctl.memory.serving import (
+    RoleLedger,
+    argument,
+    dialect,
+    role_ledger,
+    serves_the_facet,
+    whole_experts,
+)
 from llmdctl.memory.weights import extra_layer_bytes, loaded_weight_bytes, parameters, weight_bytes
 
 __all__ = [
     "DoesNotFit",
     "KvBudget",
     "ModelFacts",
+    "RoleLedger",
     "TensorFit",
+    "argument",
+    "cache_bytes",
     "cut_blocks",
+    "dialect",
     "extra_layer_bytes",
     "kv_budget",
     "kv_bytes_per_sequence",
@@ -27,6 +40,8 @@ __all__ = [
     "loaded_weight_bytes",
     "max_concurrency",
     "parameters",
+    "role_ledger",
+    "serves_the_facet",
     "smallest_tensor_parallelism",
     "state_bytes_per_sequence",
     "torch_peak_bytes",
@@ -34,4 +49,5 @@ __all__ = [
     "usable_bytes",
     "weight_bytes",
     "weight_bytes_per_gpu",
+    "whole_experts",
 ]

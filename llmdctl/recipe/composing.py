@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from llmdctl.errors import Problem, RecipeError
+from llmdctl.memory import serves_the_facet
 from llmdctl.merge import merge
 from llmdctl.model.document import json_path
 from llmdctl.model.recipe import Evidence, Layer, Recipe, RoleSpec, locate
@@ -138,14 +139,6 @@ def _schema_problems(values: Mapping[str, Any], overlaid: Overlaid, layers: tupl
         yield from mistakes(values, overlaid.keys, partial(locate, layers))
 
 
-def _is_own_model(values: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
-    """Whether the facet's model is served; else its numbers belong to another one."""
-    found: Any = values
-    for step in ("global", "llmd", "model", "id"):
-        found = found.get(step) if isinstance(found, Mapping) else None
-    return found in (None, "", model.get("id"))
-
-
 def _value_problems(
     values: Mapping[str, Any],
     overlaid: Overlaid,
@@ -157,7 +150,7 @@ def _value_problems(
     yield from strangers(overlaid.layers, roles)
     yield from unmet(facts, values, where)
     model = facts["model"]
-    heads = (model.get("config") or {}).get("num_attention_heads", 0) if _is_own_model(values, model) else 0
+    heads = (model.get("config") or {}).get("num_attention_heads", 0) if serves_the_facet(facts, values) else 0
     for role in roles:
         yield from role_problems(
             role,
@@ -194,7 +187,7 @@ def _warnings(
 ) -> Iterator[str]:
     yield from forced
     facts = {axis: facet.facts for axis, facet in cell.facets.items()}
-    if _is_own_model(values, facts["model"]):
+    if serves_the_facet(facts, values):
         yield from too_tight(roles, facts, values)
         yield from too_greedy(roles, facts, values)
     else:

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from llmdctl.errors import Problem
+from llmdctl.memory import cache_bytes, serves_the_facet
 from llmdctl.merge import merge
 from llmdctl.model.document import json_path
 from llmdctl.model.recipe import Layer, Recipe, locate
 from llmdctl.values.kv_tier import computed_tier, tier_problems
-from llmdctl.values.sizing import GIB, cache_bytes, host_memory_bytes, startup_s
+from llmdctl.values.sizing import GIB, host_memory_bytes, startup_s
 from llmdctl.values.waiting import computed_wait
 
 _SIZING = ("modelserver", "sizing")
-_MODEL_ID = ("global", "llmd", "model", "id")
 
 
 def computed(recipe: Recipe) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
     """What says which model and which node the sizes belong to; empty for what the user has replaced."""
     model, accelerator = recipe.facts["model"], recipe.facts["accelerator"]
     facts: dict[str, Any] = {}
-    if _is_own_model(recipe):
+    if serves_the_facet(recipe.facts, recipe.values):
         facts["model"] = model["id"]
         facts["attentionHeads"] = int((model.get("config") or {}).get("num_attention_heads") or 0)
     resource = value_at(recipe.values, ("modelserver", "roleDefaults", "accelerator", "resource"))
@@ -73,16 +73,11 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
     return facts
 
 
-def _is_own_model(recipe: Recipe) -> bool:
-    """Whether the facet's model is served, and not one that the user put in its place."""
-    return value_at(recipe.values, _MODEL_ID) in (None, "", recipe.facts["model"].get("id"))
-
-
 def _sizing(recipe: Recipe) -> dict[str, Any]:
     sizes = _identity(recipe)
     model = recipe.facts["model"]
     weights = int(model.get("weight_bytes") or 0)
-    if _is_own_model(recipe) and weights:
+    if serves_the_facet(recipe.facts, recipe.values) and weights:
         download = max(weights, int(model.get("download_bytes") or 0))
         sizes["weightBytes"] = weights
         sizes["startupSeconds"] = startup_s(download)

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from llmdctl.errors import Problem
-from llmdctl.memory import ModelFacts, kv_bytes_per_token
+from llmdctl.memory import ModelFacts, cache_bytes, kv_bytes_per_token
 from llmdctl.model.document import json_path
 from llmdctl.model.recipe import Recipe, RoleSpec, locate
-from llmdctl.values.sizing import GIB, cache_bytes, host_memory_bytes
+from llmdctl.values.sizing import GIB, host_memory_bytes
 
 DISK_SLACK: Final = 1.1
 """Of a tier on disk: charts/modelserver limits the volume to a tenth more, for files written before others go."""

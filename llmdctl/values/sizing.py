@@ -17,9 +17,6 @@ DOWNLOAD_BYTES_PER_S: Final = 25_000_000
 START_S: Final = 600
 """Process start, compilation and capture of CUDA graphs, with a cold compile cache."""
 
-CACHE_SHARE: Final = 1.1
-"""Of a download, for metadata and files that lie twice while they are moved into place."""
-
 HOST_BASE_BYTES: Final = 16 * GIB
 """Python, CUDA contexts and pinned buffers of one engine pod."""
 
@@ -35,11 +32,6 @@ def startup_s(download_bytes: int) -> int:
     Weights from a claim, an image or a directory load faster; a budget that is too long only delays the alarm.
     """
     return max(900, _up(download_bytes / DOWNLOAD_BYTES_PER_S + START_S, 300))
-
-
-def cache_bytes(download_bytes: int) -> int:
-    """Disk for the download: 1.1 x its bytes, in whole GiB. The chart uses it only where something is downloaded."""
-    return _up(download_bytes * CACHE_SHARE, GIB)
 
 
 def host_memory_bytes(accelerators: int, *, shm_bytes: int = 0, weight_bytes: int = 0) -> int:

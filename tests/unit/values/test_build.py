@@ -9,13 +9,14 @@ import pytest
 
 from llmdctl import assets
 from llmdctl.errors import RecipeError, UsageError
+from llmdctl.memory import cache_bytes
 from llmdctl.merge import apply_set
 from llmdctl.model.selection import Overrides, Selection
 from llmdctl.recipe import Catalog, compose, explain
 from llmdctl.recipe.evaluation import ROLE_KEYS
 from llmdctl.recipe.reader import read
 from llmdctl.values import build, complete, computed_layer
-from llmdctl.values.sizing import cache_bytes, host_memory_bytes, startup_s
+from llmdctl.values.sizing import host_memory_bytes, startup_s
 
 GIB = 2**30
 
