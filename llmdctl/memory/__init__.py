@@ -9,7 +9,7 @@ from llmdctl.memory.budget import (
     usable_bytes,
     weight_bytes_per_gpu,
 )
-from llmdctl.memory.disk import cache_bytes
+from llmdctl.memory.disk import LEAST_START_S, cache_bytes, least_start_s
 from llmdctl.memory.facts import ModelFacts
 from llmdctl.memory.fit import DoesNotFit, TensorFit, smallest_tensor_parallelism
 from llmdctl.memory.kv import kv_bytes_per_sequence, kv_bytes_per_token, state_bytes_per_sequence
@@ -24,6 +24,7 @@ from llmdctl.memory.serving import (
 from llmdctl.memory.weights import extra_layer_bytes, loaded_weight_bytes, parameters, weight_bytes
 
 __all__ = [
+    "LEAST_START_S",
     "DoesNotFit",
     "KvBudget",
     "ModelFacts",
@@ -37,6 +38,7 @@ __all__ = [
     "kv_budget",
     "kv_bytes_per_sequence",
     "kv_bytes_per_token",
+    "least_start_s",
     "loaded_weight_bytes",
     "max_concurrency",
     "parameters",

@@ -10,6 +10,7 @@ from llmdctl.lint.manifest import look, rows
 from llmdctl.lint.recognition import VLLM, Engine
 from llmdctl.lint.rule import codes
 from llmdctl.lint.world import World
+from llmdctl.memory import LEAST_START_S, least_start_s
 from llmdctl.model.finding import Finding, Severity
 
 _PROBES: Final = "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/"
@@ -29,10 +30,6 @@ CODES = codes(
         "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination",
     ),
 )
-MINIMUM_S: Final = 120.0
-"""Below this no model of some size is loaded: vLLM alone takes 30 to 60 s to import, profile and capture graphs."""
-
-_READ_BYTES_PER_S: Final = 1e9  # a fast network disk or object store; local NVMe reads several times that
 _BYTES_PER_PARAMETER: Final = 1.0  # between 4-bit (0.5) and 16-bit (2) weights
 DEFAULT_GRACE_S: Final = 30
 
@@ -66,11 +63,11 @@ def _start(engine: Engine) -> Iterator[Finding]:
         return
     budget = _seconds(probe)
     size = parameters(engine.model)
-    needed = max(MINIMUM_S, (size or 0) * 1e9 * _BYTES_PER_PARAMETER / _READ_BYTES_PER_S)
+    needed = least_start_s((size or 0) * 1e9 * _BYTES_PER_PARAMETER)
     if budget >= needed:
         return
     message = f"The {kind} gives the engine {budget:.0f} s to start."
-    if needed > MINIMUM_S:
+    if needed > LEAST_START_S:
         message += f" Reading {size:g} billion parameters alone takes about {needed:.0f} s at 1 GB/s."
     remedy = "Add a startupProbe." if kind == "livenessProbe" else "Raise failureThreshold of the startupProbe."
     yield engine.container.finding(CODES["LD1606"], (kind,), message, remedy)

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.checks import versions
+from llmdctl.preflight.checks import recipe_itself, versions
 
-FAMILIES: Final[tuple[tuple[Check, ...], ...]] = (versions.CHECKS,)
+FAMILIES: Final[tuple[tuple[Check, ...], ...]] = (
+    versions.CHECKS,
+    recipe_itself.CHECKS,
+)
 
 _ALL: Final = (check for family in FAMILIES for check in family)
 CHECKS: Final[Mapping[str, Check]] = {check.code: check for check in sorted(_ALL, key=lambda each: each.code)}
