@@ -8,8 +8,9 @@ from typing import Final
 LEFT_OUT: Final[Mapping[str, str]] = {
     "LD0907": "LD0613 judges whether the accelerator has kernels for the precision",
     "LD0914": "whether a simulator has data of a system says nothing about whether the recipe runs",
+    "LD1403": "no scaler that a recipe renders reads CPU or memory; what it reads is judged by LD1401 and LD1402",
     "LD1406": "it takes a query to Prometheus; the linter knows which series a version has (LD1860 to LD1863)",
     "LD1409": "LD0813 judges it",
-    "LD1612": "the charts of a release and of its controllers are pinned by llmdctl; `llmdctl lint` judges GitOps objects",
+    "LD1612": "llmdctl pins the charts of a release and of its controllers; `llmdctl lint` judges GitOps objects",
 }
 """Code -> why there is no such check, as a sentence without full stop."""
