@@ -2,7 +2,7 @@
 
 Items are objects as the API gives them (`apiVersion`, `kind`, `metadata`, ...), less what no check reads. Of `metadata`
 always kept: name, namespace, labels, annotations (see KEPT_ANNOTATIONS), creationTimestamp, deletionTimestamp,
-ownerReferences, resourceVersion. Values of Secrets are never asked for.
+finalizers, ownerReferences, resourceVersion. Values of Secrets are never asked for.
 """
 
 from __future__ import annotations
@@ -128,12 +128,15 @@ OBJECTS: Final[dict[str, tuple[Kind, ...]]] = {
     "resource-quotas": (_kind("", "resourcequotas", "spec", "status"),),
     "limit-ranges": (_kind("", "limitranges", "spec"),),
     "persistent-volume-claims": (_kind("", "persistentvolumeclaims", "spec", "status"),),
+    "persistent-volumes": (_kind("", "persistentvolumes", "spec.nodeAffinity", "spec.storageClassName"),),
     "services": (
         _kind("", "services", "spec.type", "spec.ports", "spec.selector", "spec.clusterIP", "status.loadBalancer"),
     ),
     "endpoint-slices": (_kind("discovery.k8s.io", "endpointslices", "endpoints[].conditions", "ports"),),
     "service-accounts": (_kind("", "serviceaccounts", "imagePullSecrets"),),
-    "secrets": (_kind("", "secrets"),),  # names, types are not in the metadata; never a value
+    # Name, namespace and type from the server's table: of a Secret not even an annotation is asked for, since kubectl
+    # keeps whole objects in one.
+    "secrets": (_kind("", "secrets", "type"),),
     "config-maps": (_kind("", "configmaps"),),
     "releases": (_kind("", "secrets"),),  # Helm's, by label owner=helm: labels name, status, version
     "deployments": (_kind("apps", "deployments", *_WORKLOAD),),
@@ -251,6 +254,22 @@ QUESTIONS: Final[dict[str, str]] = {
 """Sections that are asked in another way than by listing; what their items hold."""
 
 NAMES: Final = (*QUESTIONS, *OBJECTS)
+
+OF_ONE_NAMESPACE: Final = frozenset({"secrets", "config-maps"})
+"""Read of the release's namespace alone: nothing else in the cluster is any check's business."""
+
+ENOUGH_IN_ONE_NAMESPACE: Final = OF_ONE_NAMESPACE | {
+    "service-accounts",
+    "persistent-volume-claims",
+    "resource-quotas",
+    "limit-ranges",
+    "leader-worker-sets",
+    "inference-pools",
+    "hpas",
+    "scaled-objects",
+    "network-policies",
+}
+"""Known for a release where its own namespace could be read and the whole cluster not."""
 
 KEPT_ANNOTATIONS: Final = (
     "meta.helm.sh/",

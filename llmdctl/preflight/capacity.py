@@ -2,33 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
 
-from llmdctl.preflight.case import Case
+from llmdctl.preflight.devices import allocated, devices_left
+from llmdctl.preflight.nodeselection import refusal
 from llmdctl.preflight.requests import Amounts, pod_requests
-from llmdctl.preflight.workload import PodTemplate
+
+if TYPE_CHECKING:
+    from llmdctl.preflight.case import Case
+    from llmdctl.preflight.workload import PodTemplate
+
+Item = Mapping[str, Any]
+INSTANCE: Final = "app.kubernetes.io/instance"
+_OVER: Final = ("Succeeded", "Failed")
+COUNTED_BY: Final = {
+    "gpu.nvidia.com": ("nvidia.com/gpu",),
+    "gpu.amd.com": ("amd.com/gpu",),
+    "gpu.intel.com": ("gpu.intel.com/i915", "gpu.intel.com/xe"),
+    "gaudi.intel.com": ("habana.ai/gaudi",),
+}
+"""DRA driver -> the extended resources by which the same vendor's device plugin counts the same devices.
+https://kubernetes.io/docs/concepts/extend-kubernetes/compute-storage-net/device-plugins/#examples"""
 
 
 def free(case: Case) -> Mapping[str, Amounts]:
-    """Node name -> what is left of it for new pods, every node. Raises UnknowableError without nodes or pods."""
+    """Node name -> what is left of it for new pods: cores, bytes, devices, `pods`; of every node, ready or not.
+
+    Allocatable less the effective requests of pods that run or are nominated there, less devices that claims hold.
+    Pods of the release itself are not counted: an upgrade replaces them. Where pods use claims, each DRA driver counts
+    its unheld devices under its own name. Below zero where a node is overcommitted. Raises UnknowableError.
+    """
     left = {node.name: dict(node.allocatable) for node in case.nodes}
-    for pod in case.section("pods"):
-        spec = pod.get("spec") or {}
-        node = left.get(spec.get("nodeName", ""))
-        if node is None or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-            continue
-        for name, number in pod_requests(spec).items():
-            if name in node:
-                node[name] -= number
-        if "pods" in node:
-            node["pods"] -= 1
+    pods = tuple(occupants(case))
+    shapes: dict[str, Amounts] = {}
+    tally = Counter((node, _shape(pod, shapes)) for node, pod in pods)
+    for (name, shape), number in tally.items():
+        if name in left:
+            _take(left[name], shapes[shape], number)
+    if any(uses_claims(pod) for _, pod in pods):
+        _less_claims(case, left)
     return left
 
 
+def occupants(case: Case) -> Iterator[tuple[str, Item]]:
+    """(node name, pod) of every pod that holds something of a node and is not of the release itself.
+
+    Raises UnknowableError without pods.
+    """
+    for pod in case.section("pods"):
+        status = pod.get("status") or {}
+        node = (pod.get("spec") or {}).get("nodeName") or status.get("nominatedNodeName")
+        if node and status.get("phase") not in _OVER and not of_release(case, pod):
+            yield str(node), pod
+
+
+def of_release(case: Case, pod: Item) -> bool:
+    """Whether a pod belongs to what would be upgraded."""
+    metadata = pod.get("metadata") or {}
+    if not case.release or metadata.get("namespace", case.namespace) != case.namespace:
+        return False
+    return (metadata.get("labels") or {}).get(INSTANCE) == case.release
+
+
 def eligible(case: Case, template: PodTemplate) -> Mapping[str, str]:
-    """Node name -> empty where the pod may go there (resources aside), else why not."""
-    found = {}
-    for node in case.nodes:
-        kept = next((taint for taint in node.repelling if not taint.tolerated(template.spec.get("tolerations"))), None)
-        found[node.name] = "cordoned" if node.cordoned else f"untolerated taint {kept}" if kept else ""
-    return found
+    """Node name -> empty where the scheduler may put the pod there, else why not; resources are not looked at.
+
+    Raises UnknowableError without nodes, and without volumes where the pod uses claims that exist.
+    """
+    volumes = bound_volumes(case, template)
+    return {node.name: refusal(node, template.spec, volumes) for node in case.nodes}
+
+
+def bound_volumes(case: Case, template: PodTemplate) -> tuple[Item, ...]:
+    """`nodeAffinity.required` of the volumes to which the pod's claims are bound already."""
+    names = {str((row.get("persistentVolumeClaim") or {}).get("claimName", "")) for row in _volumes(template)} - {""}
+    if not names:
+        return ()
+    bound = {
+        str((claim.get("spec") or {}).get("volumeName") or "")
+        for claim in case.section("persistent-volume-claims")
+        if (claim.get("metadata") or {}).get("namespace") == case.namespace and claim["metadata"].get("name") in names
+    } - {""}
+    if not bound:
+        return ()
+    volumes = (volume for volume in case.section("persistent-volumes") if volume["metadata"].get("name") in bound)
+    required = (((volume.get("spec") or {}).get("nodeAffinity") or {}).get("required") for volume in volumes)
+    return tuple(row for row in required if isinstance(row, Mapping))
+
+
+def uses_claims(pod: Item) -> bool:
+    """Whether devices of a pod are counted by DRA."""
+    status = pod.get("status") or {}
+    return bool((pod.get("spec") or {}).get("resourceClaims") or status.get("extendedResourceClaimStatus"))
+
+
+def _volumes(template: PodTemplate) -> Iterable[Item]:
+    return template.spec.get("volumes") or ()
+
+
+def _shape(pod: Item, shapes: dict[str, Amounts]) -> str:
+    """A key that equal requests share; what they come to is reckoned once."""
+    spec, status = pod["spec"], pod.get("status") or {}
+    stated = [[c.get("resources"), c.get("restartPolicy")] for c in spec.get("initContainers") or ()]
+    stated += [c.get("resources") for c in spec.get("containers") or ()]
+    by_claim = _by_claim(status.get("extendedResourceClaimStatus"))
+    key = repr((stated, spec.get("resources"), spec.get("overhead"), by_claim))
+    if key not in shapes:
+        asked = pod_requests(spec)
+        shapes[key] = {name: number for name, number in asked.items() if name not in by_claim}
+    return key
+
+
+def _by_claim(status: object) -> tuple[str, ...]:
+    """Extended resources of a pod that a claim provides: counted there, and not again as requests."""
+    rows = status.get("requestMappings") or () if isinstance(status, Mapping) else ()
+    return tuple(sorted(str(row.get("resourceName")) for row in rows))
+
+
+def _take(left: Amounts, asked: Amounts, number: int) -> None:
+    for name, amount in asked.items():
+        if name in left:
+            left[name] -= amount * number
+    if "pods" in left:
+        left["pods"] -= number
+
+
+def _less_claims(case: Case, left: Mapping[str, Amounts]) -> None:
+    held = Counter((node, driver) for node, driver, _, _ in allocated(case))
+    for (node, driver), number in held.items():
+        for resource in COUNTED_BY.get(driver, ()):
+            if node in left and resource in left[node]:
+                left[node][resource] -= number
+    for node, devices in devices_left(case).items():
+        if node in left:
+            counted = Counter(device.driver for device in devices)
+            left[node].update({driver: Fraction(number) for driver, number in counted.items()})
