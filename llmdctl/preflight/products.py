@@ -20,14 +20,14 @@ _AMD: Final = "amd.com/gpu.device-id"
 
 
 def _gpu(
-    product: str, memory_mib: int, capability: str, labels: Mapping[str, list[str]], **more: Any
+    product: str, memory_mib: int, capability: str, labels: Mapping[str, list[str]], *, linked: int | None = None
 ) -> Mapping[str, Any]:
     return {
         "resource": _NVIDIA,
         "memory_mib": memory_mib,
         "compute_capability": capability,
-        "linked_devices": more.get("linked"),
-        "identity": {"product": product, "labels": labels, "instances": more.get("instances", {})},
+        "linked_devices": linked,
+        "identity": {"product": product, "labels": labels},
     }
 
 
@@ -51,7 +51,7 @@ OTHERS: Final[tuple[Mapping[str, Any], ...]] = (
     _gpu("RTX-4090", 24564, "8.9", {_GFD: ["NVIDIA-GeForce-RTX-4090"]}, linked=1),
     _gpu("RTX-5090", 0, "12.0", {_GFD: ["NVIDIA-GeForce-RTX-5090"]}, linked=1),
     _gpu("RTX-6000-Ada", 0, "8.9", {_GFD: ["NVIDIA-RTX-6000-Ada-Generation"]}, linked=1),
-    _gpu("RTX-PRO-4500", 0, "12.0", {_EC2: ["rtx-pro-4500"]}, linked=1, instances={"g7.48xlarge": 8}),
+    _gpu("RTX-PRO-4500", 0, "12.0", {_EC2: ["rtx-pro-4500"]}, linked=1),
     _amd("MI300A", "74a0"),
     _amd("MI308X", "74a2"),
     _amd("MI350X", "75a0"),
