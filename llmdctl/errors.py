@@ -91,6 +91,10 @@ class UnreachableError(ClusterError):
     """No answer from the API server."""
 
 
+class TimedOutError(UnreachableError):
+    """No answer from the API server in time."""
+
+
 class UnauthenticatedError(ClusterError):
     """The credentials are missing, wrong or expired (HTTP 401)."""
 

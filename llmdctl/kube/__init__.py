@@ -6,14 +6,17 @@ Secrets are never read: every read of one asks the server for its metadata alone
 from llmdctl.kube.connecting import connect
 from llmdctl.kube.crds import ensure_crds
 from llmdctl.kube.door import FIELD_MANAGER, Cluster, KubernetesObject, key_of
+from llmdctl.kube.inventory import CAPTURE_TIMEOUT_S, capture
 from llmdctl.kube.served import Resource, Served
 
 __all__ = [
+    "CAPTURE_TIMEOUT_S",
     "FIELD_MANAGER",
     "Cluster",
     "KubernetesObject",
     "Resource",
     "Served",
+    "capture",
     "connect",
     "ensure_crds",
     "key_of",

@@ -8,7 +8,7 @@ from typing import Any, Final
 from llmdctl.errors import ClusterError
 from llmdctl.kube.door import FIELD_MANAGER, KubernetesObject, key_of
 from llmdctl.kube.served import Resource, Served, parse_aggregated, parse_resource_list
-from llmdctl.kube.transport import Answer, Transport
+from llmdctl.kube.transport import JSON_TYPE, Answer, Transport
 from llmdctl.model.release import ObjectKey
 
 _AGGREGATED: Final = ",".join(
@@ -158,6 +158,19 @@ class ApiServer:
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         answer = self._document("POST", path, what="ask for one's rights", body=review)
         return bool((answer.get("status") or {}).get("allowed"))
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        accept: str = JSON_TYPE,
+        content_type: str = JSON_TYPE,
+    ) -> Answer:
+        """See `Cluster.exchange`."""
+        return self._transport.exchange(method, path, query=query, body=body, accept=accept, content_type=content_type)
 
     def _resource(self, key: ObjectKey) -> Resource:
         found = self.served().find(key.api_version, key.kind)

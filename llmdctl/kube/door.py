@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from llmdctl.kube.served import Served
+from llmdctl.kube.transport import JSON_TYPE, Answer
 from llmdctl.model.release import ObjectKey
 
 FIELD_MANAGER: Final = "llmdctl"
@@ -92,4 +93,20 @@ class Cluster(Protocol):
         self, verb: str, group: str, resource: str, *, namespace: str | None = None, name: str | None = None
     ) -> bool:
         """Whether this identity may do that."""
+        ...
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        accept: str = JSON_TYPE,
+        content_type: str = JSON_TYPE,
+    ) -> Answer:
+        """One request as it is, and its answer, whatever its status: for what no other method asks.
+
+        Raises UnreachableError and nothing else.
+        """
         ...

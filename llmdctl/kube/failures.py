@@ -41,9 +41,22 @@ def translate(status: int, body: bytes, *, what: str) -> ClusterError:
     return ClusterError(f"{what}: {said}", problems=tuple(_causes(answer)))
 
 
+def explained(body: bytes) -> tuple[str, tuple[Mapping[str, str], ...]]:
+    """The server's own words and causes (field, message, reason) of an answer that is no success; none of a Secret."""
+    answer = _status(body)
+    causes = () if _is_secret(answer) else _cause_list(answer)
+    return _message(answer), tuple(
+        {key: str(cause.get(key, ""))[:_LONGEST] for key in ("field", "message", "reason")} for cause in causes
+    )
+
+
+def lacks_right(said: str) -> bool:
+    """Whether a 403 is of the authorizer; else it is of an admission plugin or a quota."""
+    return " cannot " in said  # RBAC says `User "x" cannot create resource ...`
+
+
 def _right_or_policy(said: str) -> str:
-    # RBAC says `User "x" cannot create resource ...`; anything else with 403 is an admission plugin or a quota.
-    if " cannot " in said:
+    if lacks_right(said):
         return "Ask an administrator for this right; --namespace-only needs none outside the namespace."
     return "A policy or quota of the cluster forbids it: its words say which."
 

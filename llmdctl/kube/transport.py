@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from llmdctl.errors import ClusterError, UnreachableError
+from llmdctl.errors import ClusterError, TimedOutError, UnreachableError
 from llmdctl.kube.failures import translate
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ _RETRIED: Final = frozenset({429, 502, 503, 504})  # too many requests, or the s
 _BACKOFF_S: Final = 0.3  # doubled each time; a Retry-After of the server wins, up to the limit
 _RETRY_AFTER_LIMIT_S: Final = 5.0
 _CONNECT_LIMIT_S: Final = 5.0
+_TIMED_OUT: Final = "it timed out"
 
 JSON_TYPE: Final = "application/json"
 
@@ -31,6 +32,17 @@ class Answer:
     status: int
     body: bytes
     headers: Mapping[str, str]
+
+    @property
+    def good(self) -> bool:
+        """Whether the status says success."""
+        return 200 <= self.status < 300
+
+    def checked(self, *, what: str) -> Answer:
+        """This answer. Raises the error for a status that says no success."""
+        if not self.good:
+            raise translate(self.status, self.body, what=what)
+        return self
 
     def document(self, *, what: str) -> dict[str, Any]:
         """The JSON object in it. Raises ClusterError for anything else, as a captive portal would give."""
@@ -71,17 +83,27 @@ class Transport:
         missing: frozenset[int] = frozenset(),
     ) -> Answer | None:
         """The answer, or None for a status in `missing`. `what` begins the message of any error."""
+        answer = self.exchange(method, path, query=query, body=body, accept=accept, content_type=content_type)
+        return None if answer.status in missing else answer.checked(what=what)
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        accept: str = JSON_TYPE,
+        content_type: str = JSON_TYPE,
+    ) -> Answer:
+        """The answer, whatever its status, once repeating the request helps no more."""
         attempt = 0
         while True:
             attempt += 1
-            response = self._once(method, path, query=query, body=body, accept=accept, content_type=content_type)
-            if 200 <= response.status < 300:
-                return response
-            if response.status in missing:
-                return None
-            if response.status not in _RETRIED or method == "POST" or attempt == _TRIES:
-                raise translate(response.status, response.body, what=what)
-            self._sleep(_pause_s(response.headers, attempt))
+            answer = self._once(method, path, query=query, body=body, accept=accept, content_type=content_type)
+            if answer.status not in _RETRIED or method == "POST" or attempt == _TRIES:
+                return answer
+            self._sleep(_pause_s(answer.headers, attempt))
 
     def _once(
         self,
@@ -107,8 +129,9 @@ class Transport:
             response = self._client.call_api(*request, _request_timeout=self._timeout_s)
             read: bytes | None = response.read()  # type: ignore[no-untyped-call]  # inside, since the body comes only now
         except (HTTPError, OSError) as cause:
-            raise UnreachableError(
-                f"no answer from {self.server}: {_reason(cause)}",
+            reason = _reason(cause)
+            raise (TimedOutError if reason == _TIMED_OUT else UnreachableError)(
+                f"no answer from {self.server}: {reason}",
                 remedy="Check the kubeconfig, --context and the network.",
             ) from cause
         except ApiException as cause:  # status 0: TLS
@@ -137,6 +160,6 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, NameResolutionError):
         return "its name cannot be resolved"
     if isinstance(error, Timeout) and not isinstance(error, NewConnectionError):  # a subclass, for history's sake
-        return "it timed out"
+        return _TIMED_OUT
     text = str(error)
     return text.rsplit(": ", 1)[-1] if ": " in text else text or type(error).__name__

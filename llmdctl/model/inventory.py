@@ -27,9 +27,10 @@ class Section:
     """Objects of one sort as the API gives them, without what no check reads."""
 
     seen: Seen
-    reason: str = ""  # in words, for every outcome but ok
+    reason: str = ""  # in words, for every outcome but ok, and where ok does not mean all
     items: tuple[Mapping[str, Any], ...] = ()
     seconds: float = 0.0  # that reading it took
+    namespace: str = ""  # only of this namespace; empty: of all, or of a kind that has none
 
     @property
     def known(self) -> bool:

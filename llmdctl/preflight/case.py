@@ -38,6 +38,8 @@ class Case:
         found = self.inventory.section(name)
         if not found.known:
             raise UnknowableError(_cannot(name, found))
+        if found.namespace and self.namespace and found.namespace != self.namespace:
+            raise UnknowableError(f"{name}: only namespace {found.namespace} was read, not {self.namespace}")
         return found.items
 
     def reading(self, name: str) -> Section:

@@ -1,0 +1,205 @@
+"""Sections that are listed: page by page, each page trimmed before the next one is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from llmdctl.errors import ClusterError, ForbiddenError, TimedOutError, UnauthenticatedError
+from llmdctl.kube.door import Cluster
+from llmdctl.kube.served import Resource, Served
+from llmdctl.kube.transport import JSON_TYPE
+from llmdctl.model.inventory import Section, Seen
+from llmdctl.model.sections import ENOUGH_IN_ONE_NAMESPACE, OBJECTS, OF_ONE_NAMESPACE, Kind
+from llmdctl.model.trimming import trimmer
+
+Item = Mapping[str, Any]
+
+_METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_TABLE: Final = "application/json;as=Table;g=meta.k8s.io;v=v1"
+_PAGE: Final = 500  # objects a request, as kubectl asks for them
+_PAGES: Final = {"crds": 50}  # one may weigh a megabyte, for its schema
+_QUERIES: Final[dict[str, dict[str, str]]] = {
+    "pods": {"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"},
+    "releases": {"labelSelector": "owner=helm"},
+}
+_FIXED_NAMESPACE: Final = {"leases": "kube-node-lease"}
+_GONE: Final = 410  # the list that a page is of has been forgotten
+_WORST: Final = (Seen.FAILED, Seen.TIMED_OUT, Seen.FORBIDDEN, Seen.OK, Seen.NOT_SERVED)
+
+
+@dataclass(kw_only=True)
+class Reading:
+    """How reading one kind went."""
+
+    seen: Seen
+    reason: str = ""
+    items: list[Item] = field(default_factory=list)
+    namespace: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lister:
+    """Reads sections of one cluster. `served` is None where discovery failed: then first versions are tried."""
+
+    cluster: Cluster
+    served: Served | None
+    namespace: str  # of the release; empty without one
+
+    def section(self, name: str) -> Section:
+        """One section of OBJECTS. Raises UnauthenticatedError, nothing else that a server can cause."""
+        started_s = time.monotonic()
+        readings = [self._kind(name, kind) for kind in OBJECTS[name]]
+        return _together(readings, time.monotonic() - started_s)
+
+    def _kind(self, name: str, kind: Kind) -> Reading:
+        resource = self._resource(kind)
+        if isinstance(resource, Reading):
+            return resource
+        if name in OF_ONE_NAMESPACE and not self.namespace:
+            return Reading(seen=Seen.ABSENT, reason="no namespace was named")
+        place = self.namespace if name in OF_ONE_NAMESPACE else _FIXED_NAMESPACE.get(name, "")
+        found = self._read(name, kind, resource, place)
+        if name in OF_ONE_NAMESPACE:
+            found.namespace = self.namespace
+        if found.seen is Seen.FORBIDDEN and not place:
+            return self._of_namespace(name, kind, resource, found)
+        return found
+
+    def _of_namespace(self, name: str, kind: Kind, resource: Resource, refused: Reading) -> Reading:
+        """After a refusal to list all: what the release's own namespace holds."""
+        if name == "namespaces" and self.namespace:
+            return self._own_namespace(kind, resource, refused)
+        if not resource.namespaced or not self.namespace:
+            return refused
+        found = self._read(name, kind, resource, self.namespace)
+        if found.seen is not Seen.OK:
+            return refused
+        reason = f"only namespace {self.namespace} was read: {refused.reason}"
+        if name in ENOUGH_IN_ONE_NAMESPACE:
+            return Reading(seen=Seen.OK, reason=reason, items=found.items, namespace=self.namespace)
+        return Reading(seen=Seen.FORBIDDEN, reason=reason, items=found.items, namespace=self.namespace)
+
+    def _own_namespace(self, kind: Kind, resource: Resource, refused: Reading) -> Reading:
+        answer = self.cluster.exchange("GET", resource.path(name=self.namespace))
+        if answer.status == 404:
+            absent = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}, "absent": True}
+            return Reading(seen=Seen.FORBIDDEN, reason=refused.reason, items=[absent])
+        if not answer.good:
+            return refused
+        item = trimmer(kind)(answer.document(what="get the namespace"), "v1", "Namespace")
+        return Reading(seen=Seen.FORBIDDEN, reason=refused.reason, items=[item])
+
+    def _resource(self, kind: Kind) -> Resource | Reading:
+        """Where objects of a kind are, or that there are none."""
+        name = f"{kind.plural}.{kind.group}" if kind.group else kind.plural
+        if self.served is None:
+            return _assumed(kind)
+        versions = self.served.versions(kind.group, kind.plural)
+        wanted = next((version for version in kind.versions if version in versions), None)
+        if wanted is None and versions:
+            return Reading(seen=Seen.FAILED, reason=f"{name} is served as {', '.join(versions)} alone")
+        if wanted is None:
+            return Reading(seen=Seen.NOT_SERVED, reason=f"the server does not have {name}")
+        api_version = f"{kind.group}/{wanted}" if kind.group else wanted
+        return next(
+            found for found in self.served.resources if (found.api_version, found.plural) == (api_version, kind.plural)
+        )
+
+    def _read(self, name: str, kind: Kind, resource: Resource, namespace: str) -> Reading:
+        try:
+            return Reading(seen=Seen.OK, items=self._items(name, kind, resource, namespace))
+        except UnauthenticatedError:
+            raise
+        except ClusterError as error:
+            return Reading(seen=outcome(error), reason=error.message)
+
+    def _items(self, name: str, kind: Kind, resource: Resource, namespace: str) -> list[Item]:
+        try:
+            return list(self._each(name, kind, resource, namespace))
+        except _GoneError:
+            return list(self._each(name, kind, resource, namespace))
+
+    def _each(self, name: str, kind: Kind, resource: Resource, namespace: str) -> Iterator[Item]:
+        path, what = resource.path(namespace=namespace or None), f"list {resource.plural}"
+        if name == "secrets":
+            for page in pages(self.cluster, path, what=what, accept=_TABLE, query={"includeObject": "None"}):
+                yield from _secrets(page, namespace)
+            return
+        trim = trimmer(kind)
+        accept = JSON_TYPE if kind.keep else _METADATA
+        for page in pages(
+            self.cluster, path, what=what, accept=accept, query=_QUERIES.get(name, {}), size=_PAGES.get(name, _PAGE)
+        ):
+            own = resource.kind or str(page.get("kind", "")).removesuffix("List")
+            for item in page.get("items") or ():
+                yield trim(item, resource.api_version, own)
+
+
+class _GoneError(ClusterError):
+    """The server has forgotten the list between two pages of it."""
+
+
+def pages(
+    cluster: Cluster, path: str, *, what: str, accept: str, query: Mapping[str, str], size: int = _PAGE
+) -> Iterator[Mapping[str, Any]]:
+    """The pages of a list, as documents. Raises what `Cluster.list_objects` raises."""
+    asked = {"limit": str(size), **query}
+    while True:
+        answer = cluster.exchange("GET", path, query=asked, accept=accept)
+        if answer.status == _GONE:
+            raise _GoneError(f"{what}: the list changed faster than it could be read")
+        page = answer.checked(what=what).document(what=what)
+        rows = page.get("rows" if "Table" in accept else "items")
+        if rows is not None and not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+            raise ClusterError(f"{what}: the answer is no list of objects")
+        yield page
+        metadata = page.get("metadata")
+        following = metadata.get("continue") if isinstance(metadata, dict) else None
+        if not following:
+            return
+        asked["continue"] = str(following)
+
+
+def outcome(error: ClusterError) -> Seen:
+    """What an error makes of a section."""
+    if isinstance(error, ForbiddenError):
+        return Seen.FORBIDDEN
+    return Seen.TIMED_OUT if isinstance(error, TimedOutError) else Seen.FAILED
+
+
+def _assumed(kind: Kind) -> Resource:
+    version = kind.versions[0]
+    return Resource(
+        api_version=f"{kind.group}/{version}" if kind.group else version, kind="", plural=kind.plural,
+        namespaced=False, verbs=frozenset(),
+    )  # fmt: skip
+
+
+def _secrets(page: Mapping[str, Any], namespace: str) -> Iterator[Item]:
+    """Name and type of Secrets, from the table that kubectl shows of them."""
+    columns = [str(column.get("name", "")).lower() for column in page.get("columnDefinitions") or ()]
+    for row in page.get("rows") or ():
+        shown = dict(zip(columns, row.get("cells") or (), strict=False))
+        if "name" in shown:
+            metadata = {"name": shown["name"], "namespace": namespace}
+            yield {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": str(shown.get("type", ""))}
+
+
+def _together(readings: list[Reading], seconds: float) -> Section:
+    """Several kinds as one section: as well known as the worst of them, not served only if none is."""
+    worst = next(seen for seen in (*_WORST, Seen.ABSENT) if any(reading.seen is seen for reading in readings))
+    reasons = dict.fromkeys(
+        reading.reason
+        for reading in readings
+        if reading.reason and (reading.seen is worst or reading.seen not in (Seen.OK, Seen.NOT_SERVED))
+    )
+    return Section(
+        seen=worst,
+        reason="; ".join(reasons),
+        items=tuple(item for reading in readings for item in reading.items),
+        seconds=round(seconds, 3),
+        namespace=next((reading.namespace for reading in readings if reading.namespace), ""),
+    )
