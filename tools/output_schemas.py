@@ -32,6 +32,7 @@ DOCUMENTS = (
     results.Uninstall,
     results.Version,
     results.ReleaseList,
+    results.Preflight,
     results.Lint,
     results.LintRules,
     SandboxStatus,

@@ -39,3 +39,10 @@ def contexts(incomplete: str) -> list[str]:
         return sorted(str(entry["name"]) for entry in found if str(entry["name"]).startswith(incomplete))
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         return []
+
+
+def checks(incomplete: str) -> list[str]:
+    """Codes of preflight's checks."""
+    from llmdctl.preflight import CHECKS
+
+    return sorted(code for code in CHECKS if code.startswith(incomplete.upper()))

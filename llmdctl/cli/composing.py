@@ -9,6 +9,9 @@ from llmdctl.cli.output import warn
 from llmdctl.model.selection import AXES, Overrides, Selection
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from llmdctl.cli.options import CatalogOptions, RecipeOptions, ReleaseOptions
     from llmdctl.model.recipe import Recipe
     from llmdctl.model.release import ReleaseSpec
@@ -46,7 +49,17 @@ def compose(options: RecipeOptions, release: ReleaseOptions | None = None) -> Re
 
 def release_spec(options: RecipeOptions, release: ReleaseOptions) -> ReleaseSpec:
     """The release that Helm will be asked for."""
-    from llmdctl.values import build
+    return build(compose(options, release), options, release)
 
-    recipe = compose(options, release)
-    return build(recipe, name=release.name or options.recipe, namespace=release.namespace)
+
+def build(recipe: Recipe, options: RecipeOptions, release: ReleaseOptions) -> ReleaseSpec:
+    """The release of a composed recipe."""
+    from llmdctl import values
+
+    return values.build(recipe, name=release.name or options.recipe, namespace=release.namespace)
+
+
+def accelerators(options: CatalogOptions) -> Mapping[str, Mapping[str, Any]]:
+    """Accelerator facet -> its facts, of every facet there is: a node may carry another one than the recipe's."""
+    catalog = load_catalog(options)
+    return {name: catalog.facet("accelerator", name).facts for name in catalog.names("accelerator")}

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdctl.cli import composing, doors, judging
+from llmdctl.cli import complete, composing, doors, judging
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, OutputOptions, RecipeOptions, ReleaseOptions
 from llmdctl.cli.output import use, write_result
 
 if TYPE_CHECKING:
     from llmdctl.cli import results
+    from llmdctl.model.recipe import Recipe
     from llmdctl.model.release import ReleaseSpec
     from llmdctl.release import DryRun, InstallResult
     from llmdctl.release import InstallOptions as Settings
+    from llmdctl.release.gating import Gate
 
 
 class DryRunMode(StrEnum):
@@ -53,6 +55,15 @@ class InstallOptions:
     force_conflicts: Annotated[
         bool, typer.Option("--force-conflicts", help="Take fields over from other field managers.")
     ] = False
+    ignore: Annotated[
+        list[str],
+        typer.Option(
+            "--ignore",
+            metavar="CODE",
+            help="Go on when this check of preflight fails; may be repeated.",
+            autocompletion=complete.checks,
+        ),
+    ] = field(default_factory=list)
 
 
 @declared(RecipeOptions, ReleaseOptions, InstallOptions, ClusterOptions, OutputOptions)
@@ -65,15 +76,16 @@ def run(
 ) -> None:
     """Install a recipe. Run it again to change it: the first install and every later one are the same command."""
     use(output)
-    spec = composing.release_spec(recipe, release)
-    settings = _options(recipe, release, installing)
+    composed = composing.compose(recipe, release)
+    spec = composing.build(composed, recipe, release)
+    settings = _options(composed, recipe, release, installing)
     if installing.dry_run is DryRunMode.NONE:
         _install(spec, settings, cluster)
     else:
         _dry_run(spec, settings, installing.dry_run, cluster)
 
 
-def _options(recipe: RecipeOptions, release: ReleaseOptions, installing: InstallOptions) -> Settings:
+def _options(composed: Recipe, recipe: RecipeOptions, release: ReleaseOptions, installing: InstallOptions) -> Settings:
     from functools import partial
 
     from llmdctl import release as use_cases
@@ -87,6 +99,25 @@ def _options(recipe: RecipeOptions, release: ReleaseOptions, installing: Install
         force_conflicts=installing.force_conflicts,
         crds=doors.pinned_crds,
         judge=partial(judging.judge, force=recipe.force),
+        gate=_gate(composed, recipe, installing),
+    )
+
+
+def _gate(composed: Recipe, recipe: RecipeOptions, installing: InstallOptions) -> Gate | None:
+    """Preflight before the first change; a dry run changes nothing, and `preflight` says more than it would."""
+    if installing.dry_run is not DryRunMode.NONE:
+        return None
+    from functools import partial
+
+    from llmdctl.release import gating
+
+    return gating.Gate(
+        recipe=composed,
+        accelerators=partial(composing.accelerators, recipe),
+        ignored=gating.known(installing.ignore),
+        force=recipe.force,
+        furnishing=installing.with_prerequisites,
+        platform=recipe.platform,
     )
 
 

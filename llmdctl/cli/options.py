@@ -130,7 +130,10 @@ class RecipeOptions(CatalogOptions):
         list[str],
         typer.Option("--set", metavar="KEY=VALUE", help="One value, as helm reads it.", rich_help_panel=_CHANGES),
     ] = field(default_factory=list)
-    force: Annotated[bool, typer.Option("--force", help="Go on with a combination that is marked known-bad.")] = False
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Go on with a known-bad combination; at install, also against failed checks."),
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum, StrEnum
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Protocol
+
+from llmdctl.errors import UsageError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -98,16 +100,33 @@ def plain(value: object) -> Any:  # noqa: ANN401 - any JSON value
 
 def write_result(result: DataclassInstance, text: RenderableType | str | None) -> None:
     """Write one result in the session's format: the document {apiVersion, kind, **fields}, or `text`."""
-    document = {"apiVersion": API_VERSION, "kind": type(result).__name__, **plain(result)}
-    match session.format:
-        case Format.JSON:
-            sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True) + "\n")
-        case Format.YAML:
-            import yaml
+    if session.format is Format.TEXT:
+        write_text(text)
+    else:
+        sys.stdout.write(as_text(result, session.format))
 
-            sys.stdout.write(yaml.safe_dump(document, sort_keys=False, allow_unicode=False))
-        case Format.TEXT:
-            write_text(text)
+
+def as_text(result: DataclassInstance, form: Format) -> str:
+    """The document {apiVersion, kind, **fields} as YAML, or else as JSON."""
+    document = {"apiVersion": API_VERSION, "kind": type(result).__name__, **plain(result)}
+    if form is not Format.YAML:
+        return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    import yaml
+
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=False))
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Write a file whole or not at all. Raises UsageError when that cannot be done."""
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
+    except OSError as cause:
+        partial.unlink(missing_ok=True)
+        raise UsageError(
+            f"Cannot write {file}: {cause.strerror or cause}.", remedy="Name another file with --to."
+        ) from cause
 
 
 def write_json(document: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmdctl.errors import Problem
+from llmdctl.model.check import CheckResult, NodeSummary, Placement, Platform, SectionSummary
 from llmdctl.model.finding import Finding, Severity
 from llmdctl.model.recipe import Evidence, Origin
 from llmdctl.model.release import ObjectChange, ReleaseStatus
@@ -288,3 +289,25 @@ class SandboxFaults:
 
     sandbox: str
     faults: tuple[SandboxFault, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """`preflight`."""
+
+    recipe: str
+    facets: Mapping[str, str]
+    release: str
+    namespace: str
+    server: str  # empty when unknown or redacted
+    version: str  # of Kubernetes; empty when unknown
+    captured_at: str  # RFC 3339, UTC
+    llmdctl: str  # the version that judged
+    verdict: str
+    exit_code: int
+    counts: Mapping[str, int]  # outcome -> number of results
+    platform: Platform
+    placement: Placement
+    results: tuple[CheckResult, ...]
+    nodes: tuple[NodeSummary, ...]
+    sections: tuple[SectionSummary, ...]

@@ -15,6 +15,7 @@ SUMMARIES: Final = {
     "lint": (
         "Find mistakes in manifests, ours or not: engine flags, scheduler, ports, pairs, scalers. Installs nothing."
     ),
+    "preflight": ("Check whether this cluster can carry a recipe: capacity, hardware, CRDs, rights. Changes nothing."),
     "install": (
         "Install a recipe. Run it again to change it: the first install and every later one are the same command."
     ),

@@ -51,6 +51,7 @@ class ReleaseSpec:
     prerequisites: tuple[Prerequisite, ...] = ()
     startup_s: int = 3600  # longest time a model server may take to load; bounds the default --timeout
     forced: bool = False
+    overruled: tuple[str, ...] = ()  # codes of checks that failed in preflight, and that somebody went over
 
 
 class Readiness(StrEnum):
@@ -110,6 +111,8 @@ class ReleaseStatus:
     pods: tuple[PodState, ...]
     endpoint: str | None  # the address a client uses, with scheme and port
     readiness: Readiness
+    forced: bool = False  # a known-bad combination, or checks that failed, and somebody went on
+    overruled: tuple[str, ...] = ()  # the codes of those checks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

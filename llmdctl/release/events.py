@@ -15,6 +15,7 @@ class Phase(StrEnum):
 
     RENDER = "render"
     CHECK = "check"  # what is served, what is owned by whom, what an earlier run left
+    PREFLIGHT = "preflight"  # whether the cluster can carry it
     CRDS = "crds"
     PREREQUISITES = "prerequisites"
     RELEASE = "release"

@@ -19,6 +19,9 @@ _FACET: Final = f"{_PREFIX}facet-"
 RECIPE: Final = f"{_PREFIX}recipe"
 OPERATION: Final = f"{_PREFIX}operation"
 _LABEL_LIMIT: Final = 63  # characters in a label's value
+_BETWEEN: Final = "_"  # codes in a label
+_CODES: Final = 9  # that fit; the description of the revision has all of them
+_NOTHING: Final = "none"  # said, because Helm keeps a label of the last revision that the next one leaves out
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +32,7 @@ class ReleaseFacts:
     facets: Mapping[str, str] = field(default_factory=dict)
     evidence: str = ""
     forced: bool = False
+    overruled: tuple[str, ...] = ()  # codes of checks that failed and that somebody went over; the first nine
     tool_version: str = ""
     operation: str = ""  # who is, or was, at work on it: see `operation`
 
@@ -39,6 +43,7 @@ def to_labels(spec: ReleaseSpec, *, operation: str) -> dict[str, str]:
         RECIPE: spec.recipe,
         f"{_PREFIX}evidence": spec.evidence,
         f"{_PREFIX}forced": "true" if spec.forced else "false",
+        f"{_PREFIX}overruled": _BETWEEN.join(spec.overruled[:_CODES]) or _NOTHING,
         f"{_PREFIX}version": __version__,
         OPERATION: operation,
     }
@@ -57,9 +62,14 @@ def from_labels(labels: Mapping[str, str]) -> ReleaseFacts:
         },
         evidence=labels.get(f"{_PREFIX}evidence", ""),
         forced=labels.get(f"{_PREFIX}forced") == "true",
+        overruled=_codes(labels.get(f"{_PREFIX}overruled", _NOTHING)),
         tool_version=labels.get(f"{_PREFIX}version", ""),
         operation=labels.get(OPERATION, ""),
     )
+
+
+def _codes(label: str) -> tuple[str, ...]:
+    return () if label == _NOTHING else tuple(filter(None, label.split(_BETWEEN)))
 
 
 def label_value(text: str) -> str:

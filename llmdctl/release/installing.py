@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from llmdctl.errors import ClusterError, ForbiddenError, Interrupted, Problem
 from llmdctl.helm import Engine, Helm, Rendered, Renderer
@@ -22,7 +22,7 @@ from llmdctl.release.ownership import refuse_foreign
 from llmdctl.release.planning import Plan, change_of, plan, render_for
 from llmdctl.release.pods import Patience
 from llmdctl.release.prerequisites import CrdSource, Furnisher, Missing, check, missing, notice_controllers
-from llmdctl.release.record import Revision, latest
+from llmdctl.release.record import DEPLOYED, Revision, latest
 from llmdctl.release.recovery import clear_pending
 from llmdctl.release.snapshot import look
 from llmdctl.release.state import assemble
@@ -30,6 +30,10 @@ from llmdctl.release.waiting import wait
 
 Judge = Callable[[Sequence[KubernetesObject]], object]
 """Looks at what is rendered, and raises RecipeError to refuse it."""
+
+Gate = Callable[[Cluster, ReleaseSpec, Sequence[KubernetesObject], Reporter], ReleaseSpec]
+"""Looks at the cluster before anything is changed in it. The release, with what is to be recorded of what was
+overruled; raises PreflightError to refuse it. See `gating`."""
 
 _SLACK_S = 300.0  # on top of the startup budget: image pulls, scheduling, the endpoint picker
 
@@ -46,6 +50,7 @@ class InstallOptions:
     take_ownership: bool = False
     crds: CrdSource = tuple  # the pinned CRDs; called only when one is missing
     judge: Judge = list  # of what is rendered, before anything is changed; by default nothing is refused
+    gate: Gate | None = None  # None: somebody has judged already
     patience: Patience = field(default_factory=Patience)
 
     def limit_s(self, spec: ReleaseSpec) -> float:
@@ -113,6 +118,10 @@ class _Install:
             offline = render_for(self.spec, renderer=self.renderer, cluster=self.cluster)
             self.options.judge(offline.objects)
             lacking = self._lacking(offline.objects)
+        last = latest(self.cluster, self.spec.name, self.spec.namespace)
+        settled = not lacking and last is not None and last.helm_status == DEPLOYED
+        if not settled:  # the next step changes something
+            self._pass_gate(offline)
         if lacking:
             self._furnish(lacking, offline.objects)
         self._clear_pending()
@@ -127,12 +136,20 @@ class _Install:
         if self._nothing_to_do(planned):
             assert planned.last is not None, "a release that is deployed has a revision"
             return self._finish("unchanged", planned.last, planned.rendered, planned.wanted)
+        if settled:
+            self._pass_gate(offline)
         rendered = self._apply(planned)
         last = latest(self.cluster, self.spec.name, self.spec.namespace)
         if last is None:
             raise ClusterError(f"Helm ended well, but stored no release {self.spec.name}")
         wanted = placed(rendered.objects, self.spec.namespace, self.cluster.served())
         return self._finish("installed" if planned.shown is None else "upgraded", last, rendered, wanted)
+
+    def _pass_gate(self, offline: Rendered) -> None:
+        if self.options.gate is not None:
+            with self._phase(Phase.PREFLIGHT, f"whether this cluster can carry {self.spec.recipe}"):
+                objects = placed(offline.objects, self.spec.namespace, self.cluster.served())
+                self.spec = self.options.gate(self.cluster, self.spec, objects, self.report)
 
     def _clear_pending(self) -> None:
         clear_pending(
@@ -241,8 +258,12 @@ def _next(last: Revision | None) -> int:
 
 
 def _same_facts(spec: ReleaseSpec, last: Revision) -> bool:
-    wanted = from_labels(to_labels(spec, operation=last.facts.operation))
-    return wanted == last.facts
+    """Whether a new revision would be recorded as the last one was.
+
+    What was overruled at the gate then is no part of the release: a revision only to forget it would help nobody.
+    """
+    wanted, had = from_labels(to_labels(spec, operation=last.facts.operation)), last.facts
+    return wanted == (replace(had, overruled=(), forced=wanted.forced) if had.overruled else had)
 
 
 def _refuse_cluster_scoped(objects: Sequence[KubernetesObject]) -> None:

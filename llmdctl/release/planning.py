@@ -41,6 +41,8 @@ def change_of(
 ) -> Change:
     """What Helm is asked for."""
     forced = ", forced" if spec.forced else ""
+    if spec.overruled:
+        forced += f"{' against' if spec.forced else ', ignoring'} {' '.join(spec.overruled)}"
     return Change(
         name=spec.name,
         namespace=spec.namespace,

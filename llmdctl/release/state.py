@@ -48,6 +48,8 @@ def assemble(cluster: Cluster, last: Revision, objects: Sequence[KubernetesObjec
         pods=seen.pods,
         endpoint=_endpoint(cluster, objects),
         readiness=_overall(last, seen),
+        forced=last.facts.forced,
+        overruled=last.facts.overruled,
     )
 
 

@@ -44,7 +44,9 @@ def page(state: ReleaseStatus) -> Group:
 
     parts: list[RenderableType] = [
         Text(f"{state.name} in {state.namespace}: {state.readiness.value}"),
-        Text(f"recipe {state.recipe or 'unknown'}, Helm revision {state.revision} {state.helm_status}"),
+        Text(
+            f"recipe {state.recipe or 'unknown'}, Helm revision {state.revision} {state.helm_status}{_went_on(state)}"
+        ),
         Text(""),
         objects_table(state.objects),
         Text(""),
@@ -53,6 +55,12 @@ def page(state: ReleaseStatus) -> Group:
     if state.endpoint:
         parts += [Text(""), Text(f"Endpoint: {state.endpoint}")]
     return Group(*parts)
+
+
+def _went_on(state: ReleaseStatus) -> str:
+    """What somebody went over when this revision was made."""
+    against = f" against {' '.join(state.overruled)}" if state.overruled else ""
+    return f", {'forced' if state.forced else 'installed'}{against}" if state.forced or against else ""
 
 
 def objects_table(objects: Iterable[ObjectState]) -> Table:
