@@ -20,7 +20,7 @@ class Purpose(StrEnum):
     """What a right is for, and so how much it weighs when it is denied."""
 
     INSTALL = "install"  # making and changing the objects, and waiting for them: no install without
-    REMOVE = "remove"  # uninstalling, and an upgrade that drops an object
+    LATER = "later"  # changing the release again, and uninstalling it
     EXPLAIN = "explain"  # logs and events of what does not become ready
     NAMESPACE = "namespace"  # making the namespace: needed where it is not there
     GRANT = "grant"  # holding what a rendered role gives, or being allowed to give it without
@@ -130,16 +130,17 @@ def _of_object(obj: Item, plurals: Plurals) -> Iterator[Right]:
     name = "" if place else _name(obj)
     for verb in ("get", "create", "patch", "delete"):
         yield Right(
-            purpose=Purpose.REMOVE if verb == "delete" else Purpose.INSTALL, verb=verb, group=_group(obj),
+            purpose=Purpose.LATER if verb == "delete" else Purpose.INSTALL, verb=verb, group=_group(obj),
             resource=resource, namespace=place, name="" if verb == "create" else name,
         )  # fmt: skip
 
 
 def _of_release(namespace: str) -> Iterator[Right]:
     yield Right(purpose=Purpose.NAMESPACE, verb="create", group="", resource="namespaces", namespace="")
-    for verb in ("get", "list", "create", "update"):
+    for verb in ("list", "create", "update"):
         yield Right(purpose=Purpose.INSTALL, verb=verb, group="", resource="secrets", namespace=namespace)
-    yield Right(purpose=Purpose.REMOVE, verb="delete", group="", resource="secrets", namespace=namespace)
+    for verb in ("get", "delete"):
+        yield Right(purpose=Purpose.LATER, verb=verb, group="", resource="secrets", namespace=namespace)
 
 
 def _of_waiting(objects: Iterable[Item], namespace: str) -> Iterator[Right]:
