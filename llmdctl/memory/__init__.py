@@ -19,6 +19,7 @@ from llmdctl.memory.serving import (
     dialect,
     role_ledger,
     serves_the_facet,
+    share,
     whole_experts,
 )
 from llmdctl.memory.weights import extra_layer_bytes, loaded_weight_bytes, parameters, weight_bytes
@@ -44,6 +45,7 @@ __all__ = [
     "parameters",
     "role_ledger",
     "serves_the_facet",
+    "share",
     "smallest_tensor_parallelism",
     "state_bytes_per_sequence",
     "torch_peak_bytes",

@@ -32,6 +32,7 @@ class RoleLedger:
 
     role: RoleSpec
     model: ModelFacts
+    memory_mib: int  # of the GPU, as the driver names it
     budget: KvBudget
     sequences: int  # that the engine runs at once: `max_num_seqs`, or its default
     tokens: int  # of the longest context
@@ -68,7 +69,7 @@ def role_ledger(role: RoleSpec, facts: Facts, values: Values, *, memory_mib: int
         engine=dialect(facts),
     )
     tokens = role.max_model_len or model.max_model_len
-    return RoleLedger(role=role, model=model, budget=budget, sequences=sequences, tokens=tokens)
+    return RoleLedger(role=role, model=model, memory_mib=memory_mib, budget=budget, sequences=sequences, tokens=tokens)
 
 
 def dialect(facts: Facts) -> str:

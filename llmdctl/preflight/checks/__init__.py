@@ -6,11 +6,26 @@ from collections.abc import Mapping
 from typing import Final
 
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.checks import recipe_itself, versions
+from llmdctl.preflight.checks import (
+    autoscaling,
+    model_facts,
+    model_files,
+    model_fit,
+    model_geometry,
+    prometheus,
+    recipe_itself,
+    versions,
+)
 
 FAMILIES: Final[tuple[tuple[Check, ...], ...]] = (
     versions.CHECKS,
     recipe_itself.CHECKS,
+    autoscaling.CHECKS,
+    prometheus.CHECKS,
+    model_facts.CHECKS,
+    model_fit.CHECKS,
+    model_files.CHECKS,
+    model_geometry.CHECKS,
 )
 
 _ALL: Final = (check for family in FAMILIES for check in family)

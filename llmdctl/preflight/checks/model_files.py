@@ -1,0 +1,178 @@
+"""Is there room beside the accelerators: main memory for tiers of the KV cache, and disk for the weights?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any, Final
+
+from llmdctl.model.check import Evidence
+from llmdctl.model.finding import Severity
+from llmdctl.model.quantity import exact
+from llmdctl.preflight.case import Case
+from llmdctl.preflight.check import Check
+from llmdctl.preflight.fitting import NO_NODE, Candidate, candidates, per_pod, recipe_of, servers
+from llmdctl.preflight.linted import verdict_of
+from llmdctl.preflight.verdict import UnknowableError, Verdict, failed, passed, skipped, warned
+from llmdctl.preflight.workload import PodTemplate
+
+Item = Mapping[str, Any]
+_GIB: Final = 2**30
+_SHOWN: Final = 8
+_CACHE: Final = "HF_HOME"
+_DISK: Final = "ephemeral-storage"
+
+
+def _tier(case: Case) -> Verdict:
+    """Pods with a tier, as many as a node's accelerators allow, in the memory of the node."""
+    recipe = recipe_of(case)
+    if isinstance(recipe, Verdict):
+        return recipe
+    if not recipe.facts["kv_tier"].get("memory_share"):
+        return skipped("no tier of the KV cache lies in main memory")
+    inside = verdict_of(case, ("LD1965",), good="")
+    if inside.outcome.value in ("fail", "warn"):
+        return inside
+    crowded, judged = [], 0
+    for role, template in servers(case, recipe):
+        asked = template.requests.get("memory", Fraction(0))
+        for each in candidates(case, template):
+            judged += 1
+            pods = each.device.count // max(1, per_pod(role, template))
+            has = each.node.allocatable.get("memory", Fraction(0))
+            if pods and asked * pods > has:
+                crowded.append((role.name, each, pods, asked, has))
+    if not judged:
+        return skipped(NO_NODE)
+    if not crowded:
+        return passed(f"{judged} candidate nodes have the memory for as many pods as they have accelerators for.")
+    name, each, pods, asked, has = crowded[0]
+    fitting = int(has // asked)
+    over = -(-(asked * pods - has) // (each.device.count * _GIB))
+    message = (
+        f"{pods} pods of {name} take {_gib(asked * pods)} of memory with their tier, and {each.node.name} has"
+        f" {_gib(has)}: {fitting} fit, and {each.device.count - fitting * (each.device.count // pods)} of"
+        f" {each.device.count} accelerators stay idle."
+    )
+    remedy = f"Lower modelserver.roleDefaults.kvTier.cpuBytesPerAccelerator by {over} GiB or more."
+    say = warned if any(has >= asked for _, _, _, asked, has in crowded) else failed
+    return say(message, [_memory(row[1], row[4]) for row in crowded[:_SHOWN]], remedy)
+
+
+def _memory(each: Candidate, has: Fraction) -> Evidence:
+    return Evidence(object=each.node.identity, observed=f"memory {_gib(has)}, {each.device.count} accelerators")
+
+
+def _weights(case: Case) -> Verdict:
+    """The volume that weights are downloaded to, and the disk of the nodes under it."""
+    recipe = recipe_of(case)
+    if isinstance(recipe, Verdict):
+        return recipe
+    facts = recipe.facts["model"]
+    needed = max(int(facts["weight_bytes"]), int(facts.get("download_bytes") or 0))
+    said: list[str] = []
+    for role, template in servers(case, recipe):
+        volume = cache_volume(template)
+        if volume is None:
+            continue
+        size, where = _size(case, volume)
+        if size is not None and size < needed:
+            return failed(
+                f"{role.name} downloads {needed / 1e9:.0f} GB into {where} of {_gib(size)}: the pod is evicted or"
+                " stops with a full disk.",
+                [Evidence(object=template.identity, observed=f"{where} {_gib(size)}", expected=_gib(Fraction(needed)))],
+                "Leave the size to llmdctl, or name a claim that is large enough.",
+            )
+        if "emptyDir" in volume and (bad := _disk(case, role.name, template)):
+            return bad
+        said.append(f"{role.name} {where}" + (f" {_gib(size)}" if size is not None else ""))
+    if not said:
+        return skipped("no pod downloads weights: they come from a claim, an image or a folder")
+    return passed(f"{needed / 1e9:.0f} GB of weights have room: {'; '.join(said)}.")
+
+
+def cache_volume(template: PodTemplate) -> Item | None:
+    """The volume of the pod that HF_HOME lies on; None where nothing is downloaded."""
+    for container in template.containers:
+        home = next((str(row.get("value")) for row in container.get("env") or () if row.get("name") == _CACHE), "")
+        mounts = sorted(container.get("volumeMounts") or (), key=lambda row: -len(str(row.get("mountPath"))))
+        for mount in mounts if home else ():
+            if home == mount.get("mountPath") or home.startswith(f"{mount.get('mountPath')}/"):
+                rows = (row for row in template.spec.get("volumes") or () if row.get("name") == mount.get("name"))
+                return next(rows, None)
+    return None
+
+
+def _size(case: Case, volume: Item) -> tuple[Fraction | None, str]:
+    """(bytes, what it is); None bytes where it has no limit of its own."""
+    if "emptyDir" in volume:
+        limit = exact((volume["emptyDir"] or {}).get("sizeLimit"))
+        return (limit or None), "a volume"
+    claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
+    if claim:
+        rows = [*case.rendered("PersistentVolumeClaim"), *case.section("persistent-volume-claims")]
+        for row in rows:
+            if (row["metadata"]["name"], row["metadata"].get("namespace", case.namespace)) == (claim, case.namespace):
+                asked = (((row.get("spec") or {}).get("resources") or {}).get("requests") or {}).get("storage")
+                return exact(
+                    ((row.get("status") or {}).get("capacity") or {}).get("storage") or asked
+                ), f"claim {claim}"
+        raise UnknowableError(f"the claim {claim} is not there (LD1004), so its size is not known")
+    if "hostPath" in volume:
+        raise UnknowableError(f"nothing tells how much room {volume['hostPath'].get('path')} has on the nodes")
+    return None, "a volume"
+
+
+def _disk(case: Case, role: str, template: PodTemplate) -> Verdict | None:
+    """A failure where no candidate has the disk that one pod asks for."""
+    asked = template.requests.get(_DISK)
+    some = candidates(case, template)
+    if not asked or not some:
+        return None
+    most = max(each.node.allocatable.get(_DISK, Fraction(0)) for each in some)
+    if most >= asked:
+        return None
+    offers = [(each.node.identity, _gib(each.node.allocatable.get(_DISK, Fraction(0)))) for each in some[:_SHOWN]]
+    seen = [Evidence(object=name, observed=f"{_DISK} {size}") for name, size in offers]
+    return failed(
+        f"A pod of {role} takes {_gib(asked)} of disk for the weights, and the largest of {len(some)} candidate nodes"
+        f" offers {_gib(most)}.",
+        seen,
+        "Let the nodes' local disks hold pods' volumes (Karpenter: instanceStorePolicy: RAID0; GKE: local SSD).",
+        "Or keep the weights on a shared volume: global.llmd.model.source=pvc.",
+    )
+
+
+def _gib(number: Fraction) -> str:
+    return f"{float(number) / _GIB:.0f}Gi"
+
+
+CHECKS: Final = (
+    Check(
+        code="LD0910",
+        slug="memory-for-tiers",
+        title="Nodes have the memory for their pods' KV cache tiers",
+        severity=Severity.ERROR,
+        rule=_tier,
+        needs=("nodes", "resource-slices"),
+        why="A tier is allocated at start and counts as the pod's memory: where a node has less than its pods ask for,"
+        " some accelerators stay idle.",
+        remedy="Lower cpuBytesPerAccelerator, or choose nodes with more memory.",
+        sources=("https://docs.vllm.ai/en/stable/features/kv_offloading_usage/",),
+    ),
+    Check(
+        code="LD0911",
+        slug="disk-for-weights",
+        title="There is disk for the weights",
+        severity=Severity.ERROR,
+        rule=_weights,
+        needs=("nodes", "resource-slices"),
+        why="Weights are downloaded into a volume of the pod. A volume on the node's disk counts as ephemeral storage:"
+        " beyond its limit the pod is evicted, and a node that offers less never takes the pod.",
+        remedy="Give nodes a larger disk for pods, or keep the weights on a shared volume.",
+        sources=(
+            "https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#local-ephemeral-storage",
+            "https://karpenter.sh/docs/concepts/nodeclasses/#specinstancestorepolicy",
+        ),
+    ),
+)
