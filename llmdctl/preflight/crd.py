@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from llmdctl.model.check import Evidence
 from llmdctl.model.release import Prerequisite
-from llmdctl.preflight.verdict import UnknowableError
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case
@@ -176,19 +176,9 @@ def concerned(case: Case, *groups: str) -> bool:
 
 
 def lacking(case: Case, kinds: Iterable[Kind]) -> tuple[Kind, ...]:
-    """Those that the server does not serve. Raises UnknowableError when that cannot be told.
-
-    Where CRDs may not be listed, what the server says it serves still proves that a kind is missing.
-    """
-    wanted = tuple(kinds)
-    if case.reading("crds").known:
-        return tuple(kind for kind in wanted if not _serves(crds(case), kind))
-    if case.reading("apis").known:
-        served = {(str(item.get("apiVersion")), str(item.get("kind"))) for item in case.section("apis")}
-        absent = tuple(kind for kind in wanted if (f"{kind.group}/{kind.version}", kind.name) not in served)
-        if absent:
-            return absent
-    raise UnknowableError(_unread(case))
+    """Those that no CRD serves. Raises UnknowableError where CRDs could not be listed."""
+    have = crds(case)
+    return tuple(kind for kind in kinds if not _serves(have, kind))
 
 
 def absent(case: Case, *groups: str) -> Mapping[str, Prerequisite]:
@@ -213,6 +203,18 @@ def names(rows: Iterable[object]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
+def evidence(found: Iterable[Crd], observed: Callable[[Crd], str]) -> tuple[Evidence, ...]:
+    """CRDs as evidence."""
+    return tuple(Evidence(object=crd.identity, observed=observed(crd)) for crd in found)
+
+
+def missing_evidence(kinds: Iterable[Kind]) -> tuple[Evidence, ...]:
+    """Kinds that are not there, as evidence."""
+    return tuple(
+        Evidence(object=f"{kind.name}.{kind.group}", observed="not served", expected=kind.version) for kind in kinds
+    )
+
+
 def how(needed: Iterable[Prerequisite]) -> Iterator[str]:
     """How an administrator brings prerequisites, as remedies."""
     rows = tuple({entry.name: entry for entry in needed}.values())
@@ -229,8 +231,3 @@ def _serves(have: Mapping[str, Crd], kind: Kind) -> bool:
     return any(
         crd.group == kind.group and crd.kind == kind.name and kind.version in crd.served for crd in have.values()
     )
-
-
-def _unread(case: Case) -> str:
-    reading = case.reading("crds")
-    return f"crds: {reading.seen.value}: {reading.reason}" if reading.reason else "crds: the inventory does not hold it"
