@@ -16,6 +16,7 @@ GENERATORS = (
     "charts/schema.py",
     "charts/readme.py",
     "generate_values.py",
+    "inventory_schema.py",
     "output_schemas.py",
     "lint_rules.py",
     "matrix.py",
