@@ -6,17 +6,15 @@ from typing import Final
 
 from llmdctl.memory import argument, serves_the_facet
 from llmdctl.model.check import Evidence
-from llmdctl.model.device import Device
 from llmdctl.model.finding import Severity
 from llmdctl.model.recipe import Recipe
 from llmdctl.preflight.case import Case
+from llmdctl.preflight.catalogue import Catalogue
 from llmdctl.preflight.check import Check
+from llmdctl.preflight.nodefindings import memory_doubt
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
 
 _SHOWN: Final = 8
-_APART: Final = 0.05
-"""Catalogue and node may differ by ECC, by what the driver keeps, and by rounding of nominal sizes."""
-
 _LONGER: Final = ("hf-overrides", "rope-scaling", "json-model-override-args")
 _LONGER_ENV: Final = ("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN")
 
@@ -68,42 +66,21 @@ def _stretched(case: Case, recipe: Recipe, role: str) -> bool:
 
 
 def _source(case: Case) -> Verdict:
-    """Memory that a node states, against what is known of the product."""
-    compared, apart = 0, []
-    for device in case.devices.values():
-        stated = case.accelerators.get(device.facet or "", {}).get("memory_mib")
-        if (
-            not stated
-            or not device.memory_mib
-            or device.memory_source in ("", "catalogue")
-            or device.sharing[:3] == "mig"
-        ):
-            continue
-        compared += 1
-        if abs((device.memory_mib or 0) - stated) > _APART * stated:
-            apart.append((device, int(stated)))
-    if not compared:
-        return skipped("no node states the memory of an accelerator that is known")
-    if not apart:
-        return passed(f"{compared} nodes state the memory that the catalogue has.")
-    device, stated = apart[0]
-    evidence = [
-        Evidence(
-            object=f"Node//{each.node}", observed=f"{each.memory_source}: {each.memory_mib} MiB", expected=f"{has} MiB"
-        )
-        for each, has in apart[:_SHOWN]
-    ]
+    """Memory that a node states, against what is known of the product and against its other labels."""
+    catalogue = Catalogue.of(case.accelerators)
+    judged = [(node, case.devices[node.name]) for node in case.nodes if case.devices[node.name].memory_mib]
+    doubts = [(node, device, why) for node, device in judged if (why := memory_doubt(node, device, catalogue))]
+    if not judged:
+        return skipped("no node has an accelerator whose memory is known")
+    if not doubts:
+        return passed(f"Nothing contradicts the memory of the accelerators on {len(judged)} nodes.")
+    node, device, why = doubts[0]
     return warned(
-        f"{len(apart)} of {compared} nodes state another memory than {device.facet} has: {device.memory_mib} MiB by"
-        f" {device.memory_source} instead of {stated}. What the node states is reckoned with.",
-        evidence,
+        f"{node.name}: {why}. {device.memory_mib} MiB ({device.memory_source}) are reckoned with"
+        + (f"; {len(doubts)} of {len(judged)} nodes are in doubt." if len(doubts) > 1 else "."),
+        [Evidence(object=node.identity, observed=why) for node, _, why in doubts[:_SHOWN]],
         "Look with nvidia-smi or rocm-smi on the node: a partition or a virtual device has less, a label may be wrong.",
     )
-
-
-def _stated(device: Device, has: int) -> Evidence:
-    seen = f"{device.memory_source}: {device.memory_mib} MiB"
-    return Evidence(object=f"Node//{device.node}", observed=seen, expected=f"{has} MiB")
 
 
 CHECKS: Final = (
