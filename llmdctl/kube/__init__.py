@@ -7,17 +7,20 @@ from llmdctl.kube.connecting import connect
 from llmdctl.kube.crds import ensure_crds
 from llmdctl.kube.door import FIELD_MANAGER, Cluster, KubernetesObject, key_of
 from llmdctl.kube.inventory import CAPTURE_TIMEOUT_S, capture
+from llmdctl.kube.kubeconfig import Connection, connection
 from llmdctl.kube.served import Resource, Served
 
 __all__ = [
     "CAPTURE_TIMEOUT_S",
     "FIELD_MANAGER",
     "Cluster",
+    "Connection",
     "KubernetesObject",
     "Resource",
     "Served",
     "capture",
     "connect",
+    "connection",
     "ensure_crds",
     "key_of",
 ]

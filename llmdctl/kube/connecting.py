@@ -41,14 +41,14 @@ def _load(configuration: Configuration, kubeconfig: Path | None, context: str | 
     from kubernetes import config
     from yaml import YAMLError
 
-    if kubeconfig is None and not _default_files() and "KUBERNETES_SERVICE_HOST" in os.environ and context is None:
+    if kubeconfig is None and not kubeconfig_files() and "KUBERNETES_SERVICE_HOST" in os.environ and context is None:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         return
     if kubeconfig is not None and not kubeconfig.is_file():
         raise UnreachableError(f"there is no kubeconfig {kubeconfig}", remedy=_REMEDY)
-    if kubeconfig is None and not _default_files():
+    if kubeconfig is None and not kubeconfig_files():
         raise UnreachableError("no kubeconfig was found", remedy=_REMEDY)
-    file = str(kubeconfig) if kubeconfig is not None else os.pathsep.join(str(path) for path in _default_files())
+    file = str(kubeconfig) if kubeconfig is not None else os.pathsep.join(str(path) for path in kubeconfig_files())
     with _said_by_plugins() as said:
         try:
             config.load_kube_config(  # type: ignore[no-untyped-call]
@@ -62,7 +62,8 @@ def _load(configuration: Configuration, kubeconfig: Path | None, context: str | 
         raise UnreachableError(f"the credential plugin of the kubeconfig {file} failed: {said[-1]}")
 
 
-def _default_files() -> list[Path]:
+def kubeconfig_files() -> list[Path]:
+    """The files that KUBECONFIG names, else that of the home folder; those that exist."""
     named = os.environ.get("KUBECONFIG", "")
     paths = [Path(part) for part in named.split(os.pathsep) if part] or [Path.home() / ".kube" / "config"]
     return [path for path in paths if path.is_file()]

@@ -9,7 +9,7 @@ from llmdctl.programs.cache import cache_root
 from llmdctl.programs.catalog import CATALOG, Pinned, pinned
 from llmdctl.programs.crds import CRD_MODULES, CrdModule, crds, manifests
 from llmdctl.programs.origin import Origin, Program, Reporter, silent
-from llmdctl.programs.sources import find, locate
+from llmdctl.programs.sources import find, locate, version_on_path
 
 __all__ = [
     "CATALOG",
@@ -26,4 +26,5 @@ __all__ = [
     "manifests",
     "pinned",
     "silent",
+    "version_on_path",
 ]

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from llmdctl import assets
@@ -78,9 +79,19 @@ def _on_path(program: Pinned, report: Reporter) -> Program | None:
 
 def read_version(program: Pinned, path: Path) -> Version | None:
     """What the program says of its version, or None when it does not start or says nothing that can be read."""
+    return _said_version(path, program.version_args)
+
+
+def version_on_path(name: str, *arguments: str) -> Version | None:
+    """The version of a program on PATH that llmdctl only talks about, such as kubectl; None where there is none."""
+    found = shutil.which(name)
+    return None if found is None else _said_version(Path(found), arguments)
+
+
+def _said_version(path: Path, arguments: Sequence[str]) -> Version | None:
     try:
         done = subprocess.run(
-            [path, *program.version_args],
+            [path, *arguments],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_VERSION_LIMIT_S, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):

@@ -1,6 +1,7 @@
 """Use cases on a release: install, look, compare, remove. Doors come in as Protocols, progress goes out as events."""
 
 from llmdctl.release import events
+from llmdctl.release.client_facts import client_section
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.differing import diff
 from llmdctl.release.installing import InstallOptions, InstallResult, install
@@ -23,6 +24,7 @@ __all__ = [
     "Patience",
     "Revision",
     "UninstallResult",
+    "client_section",
     "diff",
     "dry_run",
     "events",
