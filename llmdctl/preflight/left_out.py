@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 LEFT_OUT: Final[Mapping[str, str]] = {
+    "LD0711": "whether every card reaches every other one (a rail-only fabric) shows in no object",
     "LD0907": "LD0613 judges whether the accelerator has kernels for the precision",
     "LD0914": "whether a simulator has data of a system says nothing about whether the recipe runs",
     "LD1403": "no scaler that a recipe renders reads CPU or memory; what it reads is judged by LD1401 and LD1402",

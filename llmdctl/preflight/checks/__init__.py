@@ -8,6 +8,14 @@ from typing import Final
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks import (
     autoscaling,
+    crds,
+    crds_controllers,
+    crds_drivers,
+    crds_owners,
+    interconnect,
+    interconnect_gke,
+    interconnect_nodes,
+    interconnect_ports,
     model_facts,
     model_files,
     model_fit,
@@ -26,6 +34,14 @@ FAMILIES: Final[tuple[tuple[Check, ...], ...]] = (
     model_fit.CHECKS,
     model_files.CHECKS,
     model_geometry.CHECKS,
+    interconnect.CHECKS,
+    interconnect_gke.CHECKS,
+    interconnect_nodes.CHECKS,
+    interconnect_ports.CHECKS,
+    crds.CHECKS,
+    crds_owners.CHECKS,
+    crds_controllers.CHECKS,
+    crds_drivers.CHECKS,
 )
 
 _ALL: Final = (check for family in FAMILIES for check in family)
