@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 LEFT_OUT: Final[Mapping[str, str]] = {
+    "LD0420": "no recipe renders a VariantAutoscaling",
+    "LD0508": "it takes a review of the controller's own rights, which only an administrator may ask for; the"
+    " Gateway's status tells it after the installation",
+    "LD0510": "checks of the gateway skip by themselves where no Gateway and no route is rendered",
     "LD0711": "whether every card reaches every other one (a rail-only fabric) shows in no object",
     "LD0907": "LD0613 judges whether the accelerator has kernels for the precision",
     "LD0914": "whether a simulator has data of a system says nothing about whether the recipe runs",

@@ -189,7 +189,7 @@ def _imported(case: Case) -> Verdict:
     if not clashes:
         return passed(f"No CRD that {names(need.title for need in installing.values())} brings is somebody else's.")
     return failed(
-        f"{names(need.title for need in dict.fromkeys(n for _, n in clashes))} would be installed, and Helm refuses:"
+        f"{names(dict.fromkeys(need.title for _, need in clashes))} would be installed, and Helm refuses:"
         f" {len(clashes)} of its CRDs are there and not of that release.",
         tuple(
             Evidence(object=crd.identity, observed=crd.owner or "no Helm release", expected=_release(need))
