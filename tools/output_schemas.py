@@ -35,6 +35,8 @@ DOCUMENTS = (
     results.Preflight,
     results.Lint,
     results.LintRules,
+    results.InventorySummary,
+    results.NodeList,
     SandboxStatus,
     results.SandboxDown,
     results.Prepared,

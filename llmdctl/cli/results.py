@@ -247,6 +247,25 @@ class LintRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InventorySummary:
+    """`inventory --to`."""
+
+    file: str
+    server: str  # empty when unknown or redacted
+    context: str
+    captured_at: str  # RFC 3339, UTC; empty when a file of another program does not say it
+    redacted: bool
+    sections: tuple[SectionSummary, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeList:
+    """`inventory nodes`."""
+
+    nodes: tuple[NodeSummary, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SandboxDown:
     """`sandbox down`; `found` is false when there was none."""
 

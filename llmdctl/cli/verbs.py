@@ -16,6 +16,7 @@ SUMMARIES: Final = {
         "Find mistakes in manifests, ours or not: engine flags, scheduler, ports, pairs, scalers. Installs nothing."
     ),
     "preflight": ("Check whether this cluster can carry a recipe: capacity, hardware, CRDs, rights. Changes nothing."),
+    "inventory": "Capture what checks read of a cluster into a file, to judge it elsewhere; or list its nodes.",
     "install": (
         "Install a recipe. Run it again to change it: the first install and every later one are the same command."
     ),
