@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmdctl.model.check import Placement, Platform
 from llmdctl.model.device import Device
@@ -16,6 +16,9 @@ from llmdctl.preflight.node import Node
 from llmdctl.preflight.requests import Amounts
 from llmdctl.preflight.verdict import UnknowableError
 from llmdctl.preflight.workload import PodTemplate, templates
+
+if TYPE_CHECKING:
+    from llmdctl.preflight.candidates import Server
 
 Item = Mapping[str, Any]
 
@@ -62,6 +65,20 @@ class Case:
         from llmdctl.preflight.identity import devices
 
         return devices(self)
+
+    @cached_property
+    def servers(self) -> tuple[Server, ...]:
+        """Model servers with the nodes that they select. Raises UnknowableError without nodes or slices."""
+        from llmdctl.preflight.candidates import servers
+
+        return servers(self)
+
+    @cached_property
+    def against(self) -> Mapping[str, Mapping[str, str]]:
+        """Node name -> code -> what speaks against it. Raises UnknowableError without nodes or slices."""
+        from llmdctl.preflight.nodefindings import node_findings
+
+        return node_findings(self, self.devices)
 
     @cached_property
     def platform(self) -> Platform:

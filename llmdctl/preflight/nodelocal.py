@@ -38,16 +38,22 @@ _UPGRADED: Final = frozenset({"", "upgrade-done", "Upgrade-Complete"})
 _FOR_MACHINES: Final = frozenset({"vm-passthrough", "vm-vgpu"})
 
 
+def in_service(node: Node) -> bool:
+    """Whether new pods may go there at all: ready and not cordoned."""
+    return not _not_in_service(node, None)
+
+
 def findings(node: Node, device: Device) -> Mapping[str, str]:
     """Code -> what is the matter, as a part of a sentence; nothing about taints, capacity or a recipe."""
     found = {code: rule(node, device) for code, rule in _RULES.items()}
     return {code: reason for code, reason in found.items() if reason}
 
 
-def _not_in_service(node: Node, _: Device) -> str:
+def _not_in_service(node: Node, _: Device | None) -> str:
     if node.cordoned:
         return "cordoned"
-    return "" if node.ready else f"Ready is {node.conditions.get('Ready', 'not reported')}"
+    state = node.conditions.get("Ready", "True")  # the scheduler takes a node that says nothing as ready
+    return "" if state == "True" else f"Ready is {state}"
 
 
 def _no_feature_discovery(node: Node, device: Device) -> str:

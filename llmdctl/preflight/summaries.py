@@ -10,6 +10,7 @@ from llmdctl.model.device import Device
 from llmdctl.preflight.identity import devices_seen
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.nodefindings import node_findings
+from llmdctl.preflight.nodelocal import in_service
 from llmdctl.preflight.requests import Amounts
 from llmdctl.preflight.verdict import UnknowableError
 
@@ -33,7 +34,7 @@ def summaries(case: Case) -> tuple[NodeSummary, ...]:
 
 def _summary(node: Node, device: Device, codes: tuple[str, ...], left: Amounts | None) -> NodeSummary:
     remaining = None if left is None else max(0, int(left.get(device.resource, 0)))
-    schedulable = node.ready and not node.cordoned
+    schedulable = in_service(node)
     return NodeSummary(
         name=node.name,
         accelerator=device.facet,

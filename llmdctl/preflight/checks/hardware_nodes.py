@@ -1,0 +1,276 @@
+"""Are there nodes with the accelerator that the recipe is made for?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from llmdctl.model.check import Evidence
+from llmdctl.model.finding import Severity
+from llmdctl.preflight.candidates import (
+    SHOWN,
+    Candidate,
+    Server,
+    accelerated,
+    may_be,
+    together,
+)
+from llmdctl.preflight.case import Case
+from llmdctl.preflight.check import Check
+from llmdctl.preflight.checks.hardware import READS, for_accelerators, for_servers
+from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, unknown, warned
+
+_TOLERANCE: Final = 0.97  # drivers of one card differ by less about its memory
+_GFD: Final = "https://github.com/NVIDIA/k8s-device-plugin/blob/main/docs/gpu-feature-discovery/README.md"
+
+
+def _exist(_: Case, found: tuple[Server, ...]) -> Verdict:
+    bad = [each for each in found if not each.usable]
+    if not bad:
+        return passed("; ".join(f"{each.role}: {len(each.usable)} nodes" for each in found) + ".")
+    first = bad[0]
+    return failed(
+        f"No node for {first.role}: {_why_none(first)}.",
+        (
+            Evidence(object=first.template.identity, observed=_why_none(first), expected=_needs(first)),
+            *(each.saw("not in service") for each in first.offering[:SHOWN]),
+        ),
+        "Add nodes with this accelerator, or uncordon those there are.",
+        "$ kubectl get nodes -L node.kubernetes.io/instance-type,nvidia.com/gpu.product",
+    )
+
+
+def _needs(server: Server) -> str:
+    return f"{server.resource} on a node that the pod selects" if server.resource else "a node that the pod selects"
+
+
+def _why_none(server: Server) -> str:
+    if not server.selected:
+        return "its node selector and affinity match none"
+    if not server.offering:
+        return f"none of the {len(server.selected)} nodes that it selects has {server.resource} to give"
+    return f"all {len(server.offering)} nodes with {server.resource} are cordoned or not ready"
+
+
+def _resolved(case: Case) -> Verdict:
+    found = case.servers
+    nodes = together(each for server in found for each in server.offering) if found else accelerated(case)
+    nodes = tuple(each for each in nodes if each.device.count)
+    if not nodes:
+        return skipped("no node offers an accelerator")
+    wanted = case.recipe.facets.get("accelerator") if case.recipe else None
+    silent = [each for each in nodes if not each.device.facet and not _told(each, wanted)]
+    if silent:
+        return unknown(
+            f"Nothing tells what the accelerators of {len(silent)} of {len(nodes)} nodes are "
+            f"({silent[0].device.resource}{_between(silent[0])}). Name the accelerator with --accelerator, or"
+            " label the nodes.",
+            (each.saw(f"{each.device.resource} {each.device.count}") for each in silent[:SHOWN]),
+        )
+    names = Counter(f"{each.device.product or wanted} by {each.device.key or 'the recipe'}" for each in nodes)
+    return passed("; ".join(f"{count} nodes {name}" for name, count in names.items()) + ".")
+
+
+def _told(each: Candidate, wanted: str | None) -> bool:
+    """A product without a facet is told; of several, the recipe's own choice is believed."""
+    return bool(each.device.product and not each.device.candidates) or wanted in each.device.candidates
+
+
+def _between(each: Candidate) -> str:
+    return f": {' or '.join(each.device.candidates)}" if each.device.candidates else ""
+
+
+def _allowed(case: Case, found: tuple[Server, ...]) -> Verdict:
+    wanted = case.recipe.facets.get("accelerator") if case.recipe else None
+    if not wanted:
+        return skipped("no recipe says which accelerator it is made for")
+    for server in found:
+        if not server.offering:
+            return _none_of(case, wanted)
+        other = [each for each in server.usable if not may_be(each.device, wanted)]
+        if other:
+            said = Counter(each.device.product for each in other)
+            text = ", ".join(f"{count} x {name}" for name, count in said.items())
+            make = failed if len(other) == len(server.usable) else warned
+            return make(
+                f"{server.role} may land on {text}; the recipe is made for {wanted}.",
+                (each.saw(each.device.product, wanted) for each in other[:SHOWN]),
+                _instead(other, wanted),
+            )
+    silent = [each for server in found for each in server.usable if not each.device.product]
+    if silent:
+        return unknown(f"{len(silent)} nodes do not say what they have, see LD0602.", ())
+    return passed(f"Every node that the recipe selects has {wanted}.")
+
+
+def _none_of(case: Case, wanted: str) -> Verdict:
+    """No node offers what is asked for: what there is instead."""
+    others = [each for each in accelerated(case) if each.device.product]
+    if not others:
+        return skipped("no node is a candidate, see LD0601")
+    said = Counter(each.device.product for each in others)
+    return failed(
+        f"The recipe is made for {wanted}; the cluster has "
+        + ", ".join(f"{n} x {name}" for name, n in said.items())
+        + ".",
+        (each.saw(each.device.product, wanted) for each in others[:SHOWN]),
+        _instead(others, wanted),
+    )
+
+
+def _instead(others: Iterable[Candidate], wanted: str) -> str:
+    facets = sorted({each.device.facet for each in others if each.device.facet and each.device.facet != wanted})
+    if facets:
+        return "Choose the accelerator that is there: --accelerator " + " or ".join(facets) + "."
+    return "Choose the nodes with modelserver.roleDefaults.nodeSelector, or add nodes with the accelerator."
+
+
+def _enough_each(_: Case, found: tuple[Server, ...]) -> Verdict:
+    for server in found:
+        largest = max((each.device.count for each in server.usable), default=0)
+        if not server.usable:
+            return skipped(f"no node is a candidate for {server.role}, see LD0601")
+        if largest < server.count:
+            return failed(
+                f"A pod of {server.role} wants {server.count} {server.resource}; the largest of"
+                f" {len(server.usable)} nodes "
+                f"has {largest}.",
+                (
+                    each.saw(f"{each.device.resource} {each.device.count}", str(server.count))
+                    for each in server.usable[:SHOWN]
+                ),
+                f"Lower the tensor parallelism of {server.role} to {largest}, or spread a replica over nodes.",
+            )
+    return passed("; ".join(f"{each.role} wants {each.count} on one node" for each in found) + ": there is one.")
+
+
+def _memory(case: Case, found: tuple[Server, ...]) -> Verdict:
+    facts = case.recipe.facts["accelerator"] if case.recipe else {}
+    wanted = int(facts.get("memory_mib") or 0)
+    if not wanted:
+        return skipped("the recipe states no memory of its accelerator")
+    nodes = together(each for server in found for each in server.usable)
+    known = [each for each in nodes if each.device.memory_mib]
+    if not nodes:
+        return skipped("no node is a candidate, see LD0601")
+    if not known and facts.get("memory_nominal"):
+        return skipped(f"no node says how much memory a device has; {wanted} MiB is the maker's number")
+    small = [each for each in known if (each.device.memory_mib or 0) < wanted * _TOLERANCE]
+    if small:
+        make = failed if len(small) == len(nodes) else warned
+        return make(
+            f"{len(small)} of {len(nodes)} nodes have less than the {wanted} MiB a device that the recipe reckons"
+            " with "
+            f"({small[0].device.memory_mib} MiB by {small[0].device.memory_source}).",
+            (
+                each.saw(f"{each.device.memory_mib} MiB by {each.device.memory_source}", f"{wanted} MiB")
+                for each in small[:SHOWN]
+            ),
+            "Choose the facet of the accelerator that these nodes have, or keep the pods off them.",
+        )
+    if len(known) < len(nodes):
+        return unknown(f"{len(nodes) - len(known)} of {len(nodes)} nodes do not say how much memory a device has.")
+    sources = Counter(f"{each.device.memory_mib} MiB by {each.device.memory_source}" for each in known)
+    return passed("; ".join(f"{count} nodes {text}" for text, count in sources.items()) + ".")
+
+
+def _alike(_: Case, found: tuple[Server, ...]) -> Verdict:
+    for server in found:
+        kinds = Counter(_kind(each) for each in server.usable)
+        products = {product for product, *_ in kinds}
+        if len(kinds) > 1:
+            said = "; ".join(f"{count} x {' '.join(filter(None, kind))}" for kind, count in kinds.items())
+            make = failed if len(products) > 1 and server.template.group_size > 1 else warned
+            return make(
+                f"{server.role} may land on nodes that differ: {said}.",
+                (each.saw(" ".join(filter(None, _kind(each)))) for each in server.usable[:SHOWN]),
+                "Choose one kind with modelserver.roleDefaults.nodeSelector.",
+            )
+    return passed("Each role's nodes are alike.")
+
+
+def _kind(each: Candidate) -> tuple[str, str, str, str]:
+    driver = each.device.driver.split(".")[0]
+    memory = f"{each.device.memory_mib} MiB" if each.device.memory_mib else ""
+    arch = each.node.info.get("architecture") or each.node.labels.get("kubernetes.io/arch", "")
+    return each.device.product, memory, f"driver {driver}" if driver else "", arch
+
+
+CHECKS: Final = (
+    Check(
+        code="LD0601",
+        slug="candidate-nodes",
+        title="Nodes exist that the pods can go to",
+        severity=Severity.ERROR,
+        rule=for_servers(_exist),
+        needs=READS,
+        why="A pod waits for ever when no node matches its selector, offers its resource and is in service.",
+        remedy="Add nodes, uncordon them, or change the node selector.",
+        sources=("https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/",),
+    ),
+    Check(
+        code="LD0602",
+        slug="accelerator-identity",
+        title="What the accelerators are is known",
+        severity=Severity.ERROR,
+        rule=_resolved,
+        needs=READS,
+        why="Whether a model fits, and which kernels run, follows from the product. It is read from labels and"
+        " ResourceSlices"
+        " in the order of their worth; a number in a product's name is never taken for gigabytes.",
+        remedy="Install GPU feature discovery (or the vendor's node labeller), or choose the accelerator with"
+        " --accelerator.",
+        sources=(_GFD,),
+    ),
+    Check(
+        code="LD0603",
+        slug="accelerator-allowed",
+        title="The accelerators are those the recipe is made for",
+        severity=Severity.ERROR,
+        rule=for_accelerators(_allowed),
+        needs=READS,
+        why="Flags, parallelism and images of a recipe are chosen for one accelerator; on another it may not start.",
+        remedy="Choose the facet of what is there with --accelerator.",
+        sources=(_GFD,),
+    ),
+    Check(
+        code="LD0604",
+        slug="accelerators-per-node",
+        title="A node has as many accelerators as a pod wants",
+        severity=Severity.ERROR,
+        rule=for_accelerators(_enough_each),
+        needs=READS,
+        why="A pod runs on one node. What counts is allocatable: the label gpu.count names physical GPUs, also"
+        " where some of"
+        " them are cut into MIG slices.",
+        remedy="Lower tensor parallelism, or use larger nodes.",
+        sources=("https://github.com/NVIDIA/k8s-device-plugin/issues/1501",),
+    ),
+    Check(
+        code="LD0605",
+        slug="device-memory",
+        title="A device has the memory that the recipe reckons with",
+        severity=Severity.ERROR,
+        rule=for_accelerators(_memory),
+        needs=READS,
+        why="The parallelism of a recipe follows from the memory of one device. A product's name does not tell it:"
+        " A100 exists"
+        " with 40 and with 80 GB.",
+        remedy="Choose the facet that names what the nodes have.",
+        sources=(_GFD, "https://karpenter.sh/docs/reference/instance-types/"),
+    ),
+    Check(
+        code="LD0606",
+        slug="homogeneous-nodes",
+        title="The nodes of a role are alike",
+        severity=Severity.WARNING,
+        rule=for_accelerators(_alike),
+        needs=READS,
+        why="A group is as slow as its slowest member, and a flag that suits one product may fail on another."
+        " Ranks of one"
+        " tensor-parallel group on different products do not work together.",
+        remedy="Choose one kind of node by a label.",
+        sources=(_GFD,),
+    ),
+)
