@@ -18,7 +18,9 @@ from llmdctl.errors import PreflightError
 if TYPE_CHECKING:
     from llmdctl.model.inventory import Inventory
 
-app = typer.Typer(help="Capture what checks read of a cluster into a file, to judge it later or elsewhere.")
+app = typer.Typer(
+    help="Capture what checks read of a cluster into a file, to judge it elsewhere; or list its nodes.",
+)
 
 _OF_NODES: Final = frozenset(
     {"nodes", "pods", "resource-slices", "device-classes", "resource-claims", "namespaces", "leases", "csi-nodes"}
@@ -59,7 +61,7 @@ class CaptureOptions(SourceOptions):
 @app.callback(invoke_without_command=True)
 @declared(CaptureOptions, NamespaceOptions, ClusterOptions, OutputOptions)
 def capture(asked: CaptureOptions, place: NamespaceOptions, cluster: ClusterOptions, output: OutputOptions) -> None:
-    """Capture what checks read of a cluster: trimmed objects, each section with its outcome. No Secret's value."""
+    """Capture what checks read of a cluster into a file, to judge it elsewhere; or list its nodes."""
     from llmdctl.model.inventory_file import document, lines, redact
 
     if asked.context_of_run.invoked_subcommand is not None:
