@@ -253,7 +253,7 @@ def _flavors(cluster: Mapping[str, Any]) -> Iterator[str]:
 def _no_queue(why: str, identity: str) -> Verdict:
     return failed(
         f"{why}: the workloads would be kept suspended.", (Evidence(object=identity, observed=why.rpartition(" ")[0]),),
-        "Name a queue that is there (modelserver.placement.workloadLabels), or have it made.",
+        "Name a queue that is there (modelserver.roleDefaults.workloadLabels), or have it made.",
         "$ kubectl get localqueues --all-namespaces",
     )  # fmt: skip
 

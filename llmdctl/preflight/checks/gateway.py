@@ -180,7 +180,7 @@ def _envoy(case: Case, needed: tuple[Prerequisite, ...]) -> Verdict:
     if not lost:
         return unknown(
             f"{names(need.title for need in needed)} run; whether Envoy Gateway was told of InferencePool stands in its"
-            " ConfigMap, whose content is not read. llmdctl verify proves it after the installation"
+            " ConfigMap, whose content is not read"
         )
     if simulated(case):
         return skipped("all nodes are simulated, so no controller of a Gateway can run")
@@ -214,7 +214,7 @@ def _pins(case: Case) -> Verdict:
             f"{names(f'{need.title} {_dotted(each)}' for need, each in old)} is older than the tested set"
             f" ({names(f'{need.title} {need.version}' for need, _ in old)}).",
             tuple(Evidence(object=each.identity, observed=_dotted(each), expected=need.version) for need, each in old),
-            "Upgrade it, or try the path end to end with llmdctl verify.",
+            "Upgrade it, or send a request through the Gateway before you rely on it.",
         )
     if mute:
         return unknown(f"{names(each.identity for each in mute)} does not say which version it is of")
@@ -253,9 +253,10 @@ def _revisions(case: Case) -> Verdict:
     found = controllers(case, ISTIOD)
     if len(found) < 2:
         return passed(f"{len(found)} control plane of Istio is there.")
-    named = [obj for obj in case.rendered("Gateway") if (obj["metadata"].get("labels") or {}).get("istio.io/rev")]
-    if named:
-        return passed(f"{len(found)} control planes of Istio are there, and the Gateway names its revision.")
+    marked = [obj for obj in case.rendered("Gateway") if (obj["metadata"].get("labels") or {}).get("istio.io/rev")]
+    spaces = [item for item in case.section("namespaces") if item["metadata"]["name"] == case.namespace]
+    if marked or any("istio.io/rev" in (item["metadata"].get("labels") or {}) for item in spaces):
+        return passed(f"{len(found)} control planes of Istio are there, and the Gateway's revision is named.")
     revisions = [each.labels.get("istio.io/rev") or each.pod_labels.get("istio.io/rev") or "none" for each in found]
     return failed(
         f"{len(found)} control planes of Istio are there (revisions {names(revisions)}); which one makes the Gateway is"
@@ -264,7 +265,8 @@ def _revisions(case: Case) -> Verdict:
             Evidence(object=each.identity, observed=f"istio.io/rev {rev}")
             for each, rev in zip(found, revisions, strict=True)
         ),
-        "Label the Gateway istio.io/rev with the revision that has the inference extension: gateway.labels.",
+        "Label the namespace istio.io/rev with the revision that has the inference extension.",
+        f"$ kubectl label namespace {case.namespace} istio.io/rev=REVISION",
     )
 
 
@@ -344,10 +346,10 @@ CHECKS: Final = (
         title="It is clear which Istio makes the Gateway",
         severity=Severity.WARNING,
         rule=_revisions,
-        needs=("deployments",),
+        needs=("deployments", "namespaces"),
         why="With several control planes a Gateway without the label istio.io/rev goes to the default one, which may"
         " not have the inference extension.",
-        remedy="Label the Gateway with a revision.",
+        remedy="Label the namespace, or the Gateway, with a revision.",
         sources=("https://istio.io/latest/docs/setup/upgrade/canary/",),
     ),
     Check(

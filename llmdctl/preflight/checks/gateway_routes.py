@@ -33,11 +33,11 @@ def _load_balancer(case: Case) -> Verdict:
     got = [item for item in live if ((item.get("status") or {}).get("loadBalancer") or {}).get("ingress")]
     if got:
         return passed(f"{len(got)} of {len(live)} Services of type LoadBalancer have an address.")
-    if case.platform.name in _CLOUDS:
-        return passed(f"{case.platform.name} gives Services of type LoadBalancer an address.")
     known = [title for name, title in _BALANCERS.items() if name in crds(case)]
     if known:
         return passed(f"{names(known)} is there to give Services an address.")
+    if case.platform.name in _CLOUDS:
+        return passed(f"{case.platform.name} gives Services of type LoadBalancer an address.")
     waiting = f"{len(live)} Services of that type wait for an address, and n" if live else "N"
     return failed(
         f"{waiting}othing was found that gives a Service of type LoadBalancer one (platform {case.platform.name}): the"

@@ -125,7 +125,7 @@ def _broken(case: Case) -> Verdict:
         f"The last revision ({last.number}) of release {last.name} failed"
         f"{'; an earlier one was deployed' if good else ', and none was ever deployed'}.",
         _seen(last, "deployed"),
-        f"$ llmdctl doctor {last.name} --namespace {last.namespace}",
+        f"$ llmdctl status {last.name} --namespace {last.namespace}",
         "An upgrade over it works where no object is left half made; else remove it first: llmdctl uninstall.",
     )
 
@@ -140,7 +140,7 @@ def _taken(case: Case) -> Verdict:
         return warned(
             f"Release {last.name} serves recipe {recipe}; it would become {case.recipe.path}.",
             (Evidence(object=last.identity, observed=recipe, expected=case.recipe.path),),
-            "Take another name (--name) to have both.",
+            "Take another name for the release to have both.",
         )
     if recipe:
         return passed(f"Release {last.name} was made by llmdctl, from recipe {recipe}.")
@@ -148,7 +148,7 @@ def _taken(case: Case) -> Verdict:
         return passed(f"Release {last.name} was made by Helm alone, and holds objects of this recipe.")
     return failed(
         f"Release {last.name} is another chart's: none of the recipe's objects is part of it.",
-        _seen(last), "Take another name (--name) or another namespace.",
+        _seen(last), "Take another name or another namespace for the release.",
     )  # fmt: skip
 
 
@@ -190,7 +190,7 @@ def _drift(case: Case) -> Verdict:
             Evidence(object=last.identity, observed=f"{axis} {said}", expected=axes[axis])
             for axis, said in moved.items()
         ),
-        f"$ llmdctl diff {last.name} --namespace {last.namespace}",
+        f"$ llmdctl diff {case.recipe.path} {last.name} --namespace {last.namespace}",
         "Name the facets that it was made of, if this is not meant.",
     )
 

@@ -50,7 +50,7 @@ def _ownership(case: Case) -> Verdict:
             Evidence(object=identity(item), observed=owner(item), expected=f"Helm release {case.release}")
             for item in foreign
         ),
-        "Take another release name (--name) or namespace, or remove these objects.",
+        "Take another name or namespace for the release, or remove these objects.",
         "If they may become the release's: --take-ownership.",
     )
 
@@ -179,7 +179,7 @@ def _pools(case: Case) -> Verdict:
         return failed(
             f"The recipe's InferencePool would select {len(strangers)} pods that are not of this release.",
             tuple(Evidence(object=identity(item), observed=f"selected by {_selector(obj)}") for obj, item in strangers),
-            "Take another release name (--name) or namespace.",
+            "Take another name or namespace for the release.",
         )
     return passed(f"None of {len(others)} other InferencePools selects pods of the recipe.")
 
@@ -226,7 +226,6 @@ def _immutable(case: Case) -> Verdict:
         f" {names(f'{path} of {identity(item)}' for item, path in found)}. The upgrade would be refused.",
         tuple(Evidence(object=identity(item), observed=f"{path} differs") for item, path in found),
         "Remove these objects first (their pods stop), or install under another name and move the traffic.",
-        f"$ llmdctl diff {case.release} --namespace {case.namespace}",
     )
 
 
