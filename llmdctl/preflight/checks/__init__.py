@@ -34,6 +34,8 @@ from llmdctl.preflight.checks import (
     platforms,
     prometheus,
     recipe_itself,
+    releases,
+    releases_live,
     versions,
 )
 
@@ -66,6 +68,8 @@ FAMILIES: Final[tuple[tuple[Check, ...], ...]] = (
     hardware_tpu.CHECKS,
     hardware_vendors.CHECKS,
     platforms.CHECKS,
+    releases.CHECKS,
+    releases_live.CHECKS,
 )
 
 _ALL: Final = (check for family in FAMILIES for check in family)
