@@ -13,7 +13,7 @@ from llmdctl.preflight.identity import DRIVERS
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.nodelocal import in_service
 from llmdctl.preflight.nodeselection import chosen
-from llmdctl.preflight.workload import PodTemplate
+from llmdctl.preflight.workload import COMPONENT_LABEL, PodTemplate
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case
@@ -53,8 +53,8 @@ class Server:
 
     @property
     def role(self) -> str:
-        """As messages name it."""
-        return self.template.role
+        """As messages name it, and as values do."""
+        return self.template.labels.get(COMPONENT_LABEL) or self.template.role
 
     @property
     def usable(self) -> tuple[Candidate, ...]:

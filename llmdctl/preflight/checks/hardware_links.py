@@ -56,8 +56,7 @@ def _over_pcie(server: Server, wanted: int, linked: int, each: Candidate) -> Ver
 def _local_parallel(case: Case, server: Server) -> int:
     """Devices of one pod that one layer is spread over: tensor parallelism, at most the pod's devices."""
     for role in case.recipe.roles if case.recipe else ():
-        component = server.template.labels.get("app.kubernetes.io/component")
-        if role.name == component:
+        if role.name == server.role:
             return min(role.tensor, server.count)
     return server.count
 

@@ -68,6 +68,15 @@ def _resolved(case: Case) -> Verdict:
             " label the nodes.",
             (each.saw(f"{each.device.resource} {each.device.count}") for each in silent[:SHOWN]),
         )
+    guessed = [each for each in nodes if not each.device.facet and each.device.candidates]
+    if guessed:
+        return warned(
+            f"{len(guessed)} of {len(nodes)} nodes say {guessed[0].device.product} only"
+            f" ({_between(guessed[0])[2:]}): "
+            f"taken for {wanted} on the word of the recipe.",
+            (each.saw(f"{each.device.product} by {each.device.key}", str(wanted)) for each in guessed[:SHOWN]),
+            "Label the nodes, or see to it that they have what the recipe says.",
+        )
     names = Counter(f"{each.device.product or wanted} by {each.device.key or 'the recipe'}" for each in nodes)
     return passed("; ".join(f"{count} nodes {name}" for name, count in names.items()) + ".")
 
