@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmdctl.cli import composing, doors
-from llmdctl.cli.output import say
+from llmdctl.cli.output import console, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,19 +39,26 @@ def live(
     composed: Recipe, spec: ReleaseSpec, recipe: RecipeOptions, cluster: ClusterOptions, *, timeout_s: float
 ) -> Case:
     """The recipe beside the cluster as it is now. Raises the door's errors where nothing can be asked."""
+    from concurrent.futures import ThreadPoolExecutor
     from dataclasses import replace
     from functools import partial
 
+    from llmdctl.release import client_section
     from llmdctl.release.gating import examine
 
     opened = doors.open_cluster(cluster)
     objects = _placed(_rendered(spec, *_asked(opened)), spec)
-    say(f"Reading {opened.server} for {spec.recipe} as {spec.name} in {spec.namespace} ...")
-    case = examine(
-        opened, spec, objects, recipe=composed, accelerators=partial(composing.accelerators, recipe),
-        platform=recipe.platform, timeout_s=timeout_s,
-    )  # fmt: skip
-    return replace(case, linted=_linted(objects))
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        client = aside.submit(
+            client_section, kubeconfig=cluster.kubeconfig, context=cluster.context, is_terminal=console().is_terminal
+        )
+        case = examine(
+            opened, spec, objects, recipe=composed, accelerators=partial(composing.accelerators, recipe),
+            platform=recipe.platform, timeout_s=timeout_s, say=say,
+        )  # fmt: skip
+        context, about = client.result()
+    seen = replace(case.inventory, context=context, sections={**case.inventory.sections, "client": about})
+    return replace(case, inventory=seen, linted=_linted(objects))
 
 
 def _described(inventory: Inventory) -> tuple[str, tuple[str, ...]]:

@@ -76,6 +76,10 @@ class Gate:
         return replace(spec, forced=spec.forced or bool(failed), overruled=over)
 
 
+def _silent(line: str) -> None:
+    """Says nothing of what is read."""
+
+
 def known(codes: Collection[str]) -> frozenset[str]:
     """Codes that a person wants ignored, as checks write them. Raises UsageError with each that is no check's."""
     return known_codes(codes, CHECKS)
@@ -91,6 +95,7 @@ def examine(
     platform: str | None,
     timeout_s: float,
     sections: Collection[str] | None = None,
+    say: Callable[[str], None] = _silent,
 ) -> Case:
     """Read what checks need of the cluster (`sections`, all by default), and put it beside the recipe.
 
@@ -100,7 +105,7 @@ def examine(
         facts = aside.submit(accelerators)
         inventory = capture(
             cluster, objects=objects, namespace=spec.namespace, release=spec.name, sections=sections,
-            timeout_s=timeout_s,
+            timeout_s=timeout_s, report=say,
         )  # fmt: skip
         return Case(
             inventory=inventory, objects=tuple(objects), recipe=recipe, release=spec.name, namespace=spec.namespace,
