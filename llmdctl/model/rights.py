@@ -69,32 +69,43 @@ def grants(objects: Iterable[Item]) -> tuple[Right, ...]:
 
     The API server refuses a role with more rights than its maker has, and a binding of such a role:
     https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping
-    Rules about URLs are no question for a review of resources and left out; see `has_urls`.
     """
-    return tuple(sorted({right for obj in objects for right in _granted(obj)}))
+    listed = tuple(objects)
+    found: set[Right] = set()
+    for obj in listed:
+        override = override_of(obj)
+        if override is not None:
+            found |= {override, *(given_by(obj, listed) or ())}
+    return tuple(sorted(found))
 
 
-def has_urls(role: Item) -> bool:
-    """Whether a role gives rights on URLs (`nonResourceURLs`), which are not among `grants`."""
-    return any(rule.get("nonResourceURLs") for rule in role.get("rules") or ())
+def given_by(obj: Item, objects: Iterable[Item]) -> tuple[Right, ...] | None:
+    """The rights that a role, or a binding's role, gives where it is valid, sorted.
+
+    None where they are not known: the role is not among `objects`, or has rules about URLs, which are no question for
+    a review of resources.
+    """
+    role: Item | None = obj
+    if "roleRef" in obj:
+        kind, name = str(obj["roleRef"].get("kind")), str(obj["roleRef"].get("name"))
+        place = _namespace(obj) if kind == "Role" else ""
+        named = (kind, place, name)
+        role = next((other for other in objects if (other.get("kind"), _namespace(other), _name(other)) == named), None)
+    rules = (role or {}).get("rules") or ()
+    if role is None or any(rule.get("nonResourceURLs") for rule in rules):
+        return None
+    return tuple(sorted({right for rule in rules for right in _of_rule(rule, _namespace(obj))}))
 
 
-def held_by_role(role: Item) -> tuple[Right, ...]:
-    """The rights that one rendered role gives, in its namespace or in the whole cluster."""
-    place = _namespace(role)
-    return tuple(
-        sorted(
-            Right(
-                purpose=Purpose.GRANT, verb=str(verb), group=str(group), resource=str(resource), namespace=place,
-                name=str(name),
-            )
-            for rule in role.get("rules") or ()
-            for group in rule.get("apiGroups") or ()
-            for resource in rule.get("resources") or ()
-            for verb in rule.get("verbs") or ()
-            for name in rule.get("resourceNames") or ("",)
-        )
-    )  # fmt: skip
+def _of_rule(rule: Item, namespace: str) -> Iterator[Right]:
+    for group in rule.get("apiGroups") or ():
+        for resource in rule.get("resources") or ():
+            for verb in rule.get("verbs") or ():
+                for name in rule.get("resourceNames") or ("",):
+                    yield Right(
+                        purpose=Purpose.GRANT, verb=str(verb), group=str(group), resource=str(resource),
+                        namespace=namespace, name=str(name),
+                    )  # fmt: skip
 
 
 def override_of(obj: Item) -> Right | None:
@@ -151,14 +162,6 @@ def _of_waiting(objects: Iterable[Item], namespace: str) -> Iterator[Right]:
         yield Right(purpose=Purpose.INSTALL, verb=verb, group=group, resource=resource, namespace=namespace)
     for verb, resource in (("get", "pods/log"), ("list", "events")):
         yield Right(purpose=Purpose.EXPLAIN, verb=verb, group="", resource=resource, namespace=namespace)
-
-
-def _granted(obj: Item) -> Iterator[Right]:
-    override = override_of(obj)
-    if override is not None:
-        yield override
-    if _group(obj) == _RBAC and obj.get("kind") in _ROLES:
-        yield from held_by_role(obj)
 
 
 def _group(obj: Item) -> str:
