@@ -172,7 +172,14 @@ def _switched(case: Case, need: Prerequisite) -> Verdict | None:
 def _nobody(case: Case, need: Prerequisite) -> Verdict:
     if simulated(case):
         return skipped("all nodes are simulated, so no controller of a Gateway can run")
-    return failed(f"No Deployment of {need.title} was found.", (), *how((need,)))
+    if _uninstalled(case, need):
+        return skipped(f"{need.title} is not installed; LD0417 says what is missing")
+    return unknown(f"no Deployment of {need.title} was found, so how it was started cannot be read")
+
+
+def _uninstalled(case: Case, need: Prerequisite) -> bool:
+    have = crds(case)
+    return any(name not in have for name in need.crds)
 
 
 def _envoy(case: Case, needed: tuple[Prerequisite, ...]) -> Verdict:
@@ -184,6 +191,8 @@ def _envoy(case: Case, needed: tuple[Prerequisite, ...]) -> Verdict:
         )
     if simulated(case):
         return skipped("all nodes are simulated, so no controller of a Gateway can run")
+    if any(_uninstalled(case, need) for need in lost):
+        return skipped(f"{names(need.title for need in lost)} is not installed; LD0417 says what is missing")
     return failed(
         f"{names(need.title for need in lost)} is not available; without it no route to an InferencePool is accepted.",
         (), *how(lost),
@@ -305,7 +314,7 @@ CHECKS: Final = (
         title="The gateway's controller knows InferencePools",
         severity=Severity.ERROR,
         rule=_extension,
-        needs=("deployments",),
+        needs=("deployments", "crds"),
         why="Istio and agentgateway serve InferencePools only when told to; else the route stays ResolvedRefs=False and"
         " clients get 500.",
         remedy="Switch the inference extension on.",

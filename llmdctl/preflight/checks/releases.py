@@ -108,7 +108,7 @@ def _stuck(case: Case) -> Verdict:
         f"Revision {last.number} of release {last.name} is {last.status}: Helm is at work on it, or was killed; it"
         " refuses every other change meanwhile.",
         _seen(last, "deployed"),
-        "If nobody is installing it right now:",
+        "llmdctl install ends by itself what a killed llmdctl left. By hand, if nobody is installing it right now:",
         back if last.status != "uninstalling" else f"$ helm uninstall {last.name} {where}",
     )
 
