@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench import large_cluster
 from tests.cells.judging import judge
 
 BIN = Path(sys.executable).parent
@@ -158,7 +160,7 @@ def children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-ROWS = ("cells", "help", "render", "install")
+ROWS = ("cells", "help", "render", "install", "inventory")
 
 
 def main() -> None:
@@ -181,6 +183,9 @@ def main() -> None:
         if "install" in rows:
             with sandbox() as kubeconfig:
                 print(install_row(helm, Path(folder), kubeconfig), flush=True)
+    if "inventory" in rows:
+        for line in large_cluster.lines(LLMDCTL, shutil.which("kubectl")):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":
