@@ -13,7 +13,7 @@ help: ## show this list
 
 $(STAMP): pyproject.toml hatch_build.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[helm,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[helm,engine,dev]'
 	@touch $@
 
 programs: $(STAMP) ## fetch or build every pinned program (helm, the sandbox's control plane)

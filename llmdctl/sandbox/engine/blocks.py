@@ -1,0 +1,213 @@
+"""The KV cache of one rank: blocks of tokens, shared by prefix, the least recently used forgotten first.
+
+The rules are vLLM's (https://docs.vllm.ai/en/stable/design/prefix_caching.html): only full blocks are shared; a block
+is known by the hash of its tokens and of the block before it; a freed block keeps its content until it is needed, the
+end of a sequence before its beginning; of a prompt at least one token is computed, however much is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """Full blocks that have come, one after the other."""
+
+    hashes: tuple[int, ...]
+    parent: int | None
+    tokens: tuple[int, ...]
+    block_size: int
+    medium: str = "GPU"
+    lora: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Removed:
+    """Blocks that are forgotten."""
+
+    hashes: tuple[int, ...]
+    medium: str = "GPU"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cleared:
+    """Everything is forgotten."""
+
+
+Event = Stored | Removed | Cleared
+
+
+def hash_blocks(tokens: Sequence[int], size: int, *, seed: str = "", extra: str = "") -> list[int]:
+    """The hashes of the full blocks of a sequence, each 64 bits. `extra` keeps apart what must not be shared: a LoRA
+    adapter, a cache salt.
+    """
+    found: list[int] = []
+    parent = hashlib.sha256(f"{seed}\0{extra}".encode()).digest()
+    for at in range(0, len(tokens) - size + 1, size):
+        block = ",".join(map(str, tokens[at : at + size]))
+        parent = hashlib.sha256(parent + block.encode()).digest()
+        found.append(int.from_bytes(parent[:8], "big"))
+    return found
+
+
+@dataclass(slots=True)
+class _Block:
+    known_as: int | None = None  # hash of its content once it is full
+    users: int = 0
+
+
+@dataclass(kw_only=True)
+class BlockPool:
+    """`count` blocks of `size` tokens."""
+
+    count: int
+    size: int
+    caching: bool = True
+    told: Callable[[Event], None] = lambda _: None
+    _blocks: list[_Block] = field(init=False)
+    _free: OrderedDict[int, None] = field(init=False)  # the next to be taken first
+    _known: dict[int, int] = field(init=False, default_factory=dict)  # hash -> block
+
+    def __post_init__(self) -> None:
+        self._blocks = [_Block() for _ in range(self.count)]
+        self._free = OrderedDict.fromkeys(range(self.count))
+
+    @property
+    def free(self) -> int:
+        """Blocks that nobody uses, remembered or not."""
+        return len(self._free)
+
+    @property
+    def usage(self) -> float:
+        """The part of the blocks that sequences hold, 0 to 1."""
+        return 1 - self.free / self.count if self.count else 0.0
+
+    def matched(self, hashes: Sequence[int]) -> list[int]:
+        """The blocks of the longest known beginning."""
+        found: list[int] = []
+        for known_as in hashes:
+            block = self._known.get(known_as) if self.caching else None
+            if block is None:
+                break
+            found.append(block)
+        return found
+
+    def take(self, known: Sequence[int], more: int) -> list[int] | None:
+        """Hold these known blocks and `more` new ones; None, and nothing held, where there is no room."""
+        unused = sum(1 for block in known if not self._blocks[block].users)
+        if self.free - unused < more:
+            return None
+        for block in known:
+            self._hold(block)
+        return [*known, *(self._fresh() for _ in range(more))]
+
+    def fill(
+        self,
+        blocks: Sequence[int],
+        hashes: Sequence[int],
+        tokens: Sequence[int],
+        *,
+        parent: int | None,
+        lora: str | None,
+    ) -> None:
+        """These blocks are full now; one whose content is known elsewhere stays as it is, unknown."""
+        if not self.caching:
+            return
+        run: list[int] = []  # places of blocks that are new, one after the other
+        for place, (block, known_as) in enumerate(zip(blocks, hashes, strict=True)):
+            if known_as in self._known:
+                self._tell(run, hashes, tokens, parent, lora)
+                run = []
+                continue
+            self._blocks[block].known_as = known_as
+            self._known[known_as] = block
+            run.append(place)
+        self._tell(run, hashes, tokens, parent, lora)
+
+    def _tell(
+        self, run: Sequence[int], hashes: Sequence[int], tokens: Sequence[int], parent: int | None, lora: str | None
+    ) -> None:
+        if not run:
+            return
+        first, last = run[0], run[-1] + 1
+        self.told(
+            Stored(
+                hashes=tuple(hashes[first:last]),
+                parent=hashes[first - 1] if first else parent,
+                tokens=tuple(tokens[first * self.size : last * self.size]),
+                block_size=self.size,
+                lora=lora,
+            )
+        )
+
+    def release(self, blocks: Iterable[int]) -> None:
+        """A sequence is over: its last block is the first to be forgotten."""
+        for block in reversed(list(blocks)):
+            self._blocks[block].users -= 1
+            if not self._blocks[block].users:
+                self._free[block] = None
+
+    def forget(self) -> bool:
+        """Forget everything that is remembered; refused while a sequence holds blocks."""
+        if self.free != self.count:
+            return False
+        self._known.clear()
+        for block in self._blocks:
+            block.known_as = None
+        self.told(Cleared())
+        return True
+
+    def _hold(self, block: int) -> None:
+        self._free.pop(block, None)
+        self._blocks[block].users += 1
+
+    def _fresh(self) -> int:
+        block, _ = self._free.popitem(last=False)
+        content = self._blocks[block]
+        if content.known_as is not None:
+            del self._known[content.known_as]
+            self.told(Removed(hashes=(content.known_as,)))
+        content.known_as, content.users = None, 1
+        return block
+
+
+@dataclass(kw_only=True)
+class Tier:
+    """A larger, slower store of blocks behind the cache: CPU memory, a disk, a store that several servers share."""
+
+    medium: str
+    capacity: int  # blocks
+    told: Callable[[Event], None] = lambda _: None
+    _kept: OrderedDict[int, None] = field(init=False, default_factory=OrderedDict)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def store(self, hashes: Sequence[int], tokens: Sequence[int], *, parent: int | None, size: int) -> int:
+        """Keep blocks; the number that was new. The least recently used make room."""
+        new = [known_as for known_as in hashes if known_as not in self._kept]
+        for known_as in hashes:
+            self._kept[known_as] = None
+            self._kept.move_to_end(known_as)
+        if new:
+            self.told(
+                Stored(hashes=tuple(new), parent=parent, tokens=tuple(tokens), block_size=size, medium=self.medium)
+            )
+        while len(self._kept) > self.capacity:
+            oldest, _ = self._kept.popitem(last=False)
+            self.told(Removed(hashes=(oldest,), medium=self.medium))
+        return len(new)
+
+    def matched(self, hashes: Sequence[int]) -> int:
+        """How many blocks from the beginning are here; they count as used."""
+        number = 0
+        for known_as in hashes:
+            if known_as not in self._kept:
+                break
+            self._kept.move_to_end(known_as)
+            number += 1
+        return number
