@@ -159,7 +159,8 @@ def node(number: int) -> dict[str, Any]:
             "nodeInfo": {
                 "architecture": "amd64", "bootID": "0", "containerRuntimeVersion": "containerd://2.1.0",
                 "kernelVersion": "6.8.0", "kubeProxyVersion": "", "kubeletVersion": "v1.34.4",
-                "machineID": f"{number:032x}", "operatingSystem": "linux", "osImage": "Ubuntu 24.04", "systemUUID": f"{number:032x}",
+                "machineID": f"{number:032x}", "operatingSystem": "linux", "osImage": "Ubuntu 24.04",
+                "systemUUID": f"{number:032x}",
             },
         },
     }  # fmt: skip
@@ -215,10 +216,8 @@ def _capture_line(mine: list[Cost], others: list[Cost]) -> str:
         return f"{text}; no kubectl on PATH to compare with"
     yardstick = sorted(cost.seconds for cost in others)[len(others) // 2]
     fast = "met" if seconds <= RATIO * yardstick else "MISSED"
-    return (
-        f"{text}; kubectl get nodes,pods -A -o json: {yardstick:.1f} s,"
-        f" {max(cost.memory_mb for cost in others):.0f} MB, ratio {seconds / yardstick:.2f} x   goal <= {RATIO} x: {fast}"
-    )
+    beside = f"kubectl get nodes,pods -A -o json: {yardstick:.1f} s, {max(cost.memory_mb for cost in others):.0f} MB"
+    return f"{text}; {beside}, ratio {seconds / yardstick:.2f} x   goal <= {RATIO} x: {fast}"
 
 
 def _judging_lines(found: dict[str, Any], size: int) -> Iterator[str]:
