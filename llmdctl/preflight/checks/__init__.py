@@ -32,6 +32,9 @@ from llmdctl.preflight.checks import (
     model_fit,
     model_geometry,
     platforms,
+    policy_access,
+    policy_admission,
+    policy_pods,
     prometheus,
     recipe_itself,
     releases,
@@ -70,6 +73,9 @@ FAMILIES: Final[tuple[tuple[Check, ...], ...]] = (
     platforms.CHECKS,
     releases.CHECKS,
     releases_live.CHECKS,
+    policy_access.CHECKS,
+    policy_admission.CHECKS,
+    policy_pods.CHECKS,
 )
 
 _ALL: Final = (check for family in FAMILIES for check in family)
