@@ -14,9 +14,9 @@ from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.interconnect import asked, cards, disaggregated, hosts, multi_node, wants_rdma
 from llmdctl.preflight.node import Node
+from llmdctl.preflight.phrases import listed
 from llmdctl.preflight.rdma import EFA, meaning, offered
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
-from llmdctl.preflight.wording import listed
 from llmdctl.preflight.workload import PodTemplate
 
 NO_RECIPE: Final = "no recipe was named"

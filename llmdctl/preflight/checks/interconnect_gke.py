@@ -13,9 +13,9 @@ from llmdctl.preflight.checks.interconnect import NO_RDMA, NO_RECIPE, all_hosts,
 from llmdctl.preflight.crd import version
 from llmdctl.preflight.interconnect import cards, claims, networks
 from llmdctl.preflight.node import Node
+from llmdctl.preflight.phrases import listed
 from llmdctl.preflight.rdma import GKE_NETWORK
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
-from llmdctl.preflight.wording import listed
 from llmdctl.preflight.workload import PodTemplate
 
 _INSTANCE: Final = "node.kubernetes.io/instance-type"

@@ -12,9 +12,9 @@ from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.interconnect import NO_RDMA, NO_RECIPE, all_hosts, rdma_pods, seen
 from llmdctl.preflight.interconnect import asked, multi_node
 from llmdctl.preflight.node import Node
+from llmdctl.preflight.phrases import listed
 from llmdctl.preflight.rdma import EFA
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, unknown, warned
-from llmdctl.preflight.wording import listed
 from llmdctl.preflight.workload import PodTemplate
 
 _WAIT: Final = "network.nvidia.com/operator.mofed.wait"

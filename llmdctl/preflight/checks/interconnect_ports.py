@@ -13,9 +13,9 @@ from llmdctl.preflight.checks.interconnect import NO_RDMA, NO_RECIPE, all_hosts,
 from llmdctl.preflight.connections import inside, policies
 from llmdctl.preflight.interconnect import cards
 from llmdctl.preflight.network_policy import Blocked, Ruling, stopped
+from llmdctl.preflight.phrases import listed
 from llmdctl.preflight.pod_security import host_ports
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
-from llmdctl.preflight.wording import listed
 
 _ROCE_MTU: Final = 4096
 """The largest packet of RoCE; an Ethernet MTU below cannot carry it.

@@ -13,8 +13,8 @@ from llmdctl.preflight.checks.interconnect import NO_RECIPE
 from llmdctl.preflight.checks.interconnect_ports import rows
 from llmdctl.preflight.connections import EPP, outside, policies
 from llmdctl.preflight.network_policy import Blocked, Ruling, judged
+from llmdctl.preflight.phrases import listed
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, unknown, warned
-from llmdctl.preflight.wording import listed
 from llmdctl.preflight.workload import PodTemplate
 
 Item = Mapping[str, Any]

@@ -11,9 +11,9 @@ from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.interconnect import NO_RECIPE
 from llmdctl.preflight.checks.policy_pods import own_namespace
+from llmdctl.preflight.phrases import listed
 from llmdctl.preflight.selector import selects
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, unknown, warned
-from llmdctl.preflight.wording import listed
 from llmdctl.preflight.workload import PodTemplate
 
 Item = Mapping[str, Any]

@@ -11,10 +11,10 @@ from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.interconnect import NO_RECIPE
 from llmdctl.preflight.checks.versions import server_minor
+from llmdctl.preflight.phrases import listed
 from llmdctl.preflight.pod_security import Level, Pod, Violation, stated, violations
 from llmdctl.preflight.security_constraints import granted, refusals, usable
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
-from llmdctl.preflight.wording import listed
 from llmdctl.preflight.workload import PodTemplate
 
 Item = Mapping[str, Any]
