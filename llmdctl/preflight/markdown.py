@@ -25,6 +25,8 @@ def _lines(report: PreflightReport) -> Iterator[str]:
     yield f"{_cell(wording.headline(report))}  "
     yield _cell(wording.cluster(report))
     yield ""
+    advice = wording.advice(report)
+    yield from (_cell(advice), "") if advice else ()
     counts = report.counts
     yield from _table([wording.TITLES[outcome] for outcome in OUTCOMES], [[str(counts[o.value]) for o in OUTCOMES]])
     for outcome in (Outcome.FAIL, Outcome.WARN):

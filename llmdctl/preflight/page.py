@@ -40,6 +40,7 @@ def page(report: PreflightReport, *, version: str) -> str:
         code_word="Not ready" if report.of(Outcome.FAIL) else "Preflight",
         headline=wording.headline(report),
         cluster=wording.cluster(report),
+        advice=wording.advice(report),
         evidence_limit=_EVIDENCE,
         version=version,
     )

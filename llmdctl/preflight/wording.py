@@ -9,6 +9,7 @@ from typing import Final
 
 from llmdctl.errors import PreflightError, StrictWarningError
 from llmdctl.model.check import CheckResult, NodeSummary, Outcome, PlacedPod, PreflightReport
+from llmdctl.preflight.checks import CHECKS
 
 TITLES: Final[Mapping[Outcome, str]] = {
     Outcome.FAIL: "Failed",
@@ -49,6 +50,9 @@ def verdict(report: PreflightReport) -> str:
     """One sentence: can it carry the recipe?"""
     counts = report.counts
     what = report.recipe or "a recipe"
+    if 0 < len(report.results) < len(CHECKS) and not counts["fail"]:
+        asked = f"{len(report.results)} of {len(CHECKS)} checks"
+        return f"Nothing failed among {asked}: {counts['pass']} passed, {counts['unknown']} could not be decided."
     if counts["fail"]:
         return f"Not ready: {_count(counts['fail'], 'check')} failed. This cluster cannot carry {what} as asked."
     warned = f" {_count(counts['warn'], 'warning')}." if counts["warn"] else ""
@@ -65,6 +69,17 @@ def tally(report: PreflightReport) -> str:
         f"{counts['fail']} failed, {_count(counts['warn'], 'warning')}, {counts['unknown']} unknown,"
         f" {counts['pass']} passed, {counts['skip']} do not apply"
     )
+
+
+def advice(report: PreflightReport) -> str:
+    """What to try first when a recipe does not fit: the platform that it was composed for. Empty where that is it."""
+    composed, found = report.facets.get("platform", ""), report.platform
+    if not report.recipe or found.name in (composed, "generic") or found.confidence not in ("certain", "likely"):
+        return ""
+    if not (report.of(Outcome.FAIL) or report.of(Outcome.UNKNOWN)):
+        return ""
+    made_for = f"The recipe is composed for the platform {composed or 'generic'}"
+    return f"{made_for}; this looks like {found.name}: --platform {found.name}"
 
 
 def by_reason(results: Iterable[CheckResult]) -> tuple[tuple[str, tuple[CheckResult, ...]], ...]:

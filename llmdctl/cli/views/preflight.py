@@ -23,6 +23,8 @@ def lines(report: PreflightReport, *, verbose: bool = False, width: int | None =
     wrap = _Wrap(width)
     yield from wrap(wording.headline(report))
     yield from wrap(wording.cluster(report))
+    advice = wording.advice(report)
+    yield from wrap(advice) if advice else ()
     yield ""
     for outcome in (Outcome.FAIL, Outcome.WARN):
         for result in report.of(outcome):
