@@ -23,8 +23,8 @@ from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
 
 _GIB: Final = 2**30
 _SHOWN: Final = 8
-_USUAL_TOKENS: Final = 2076
-"""Mean prompt and answer of a request in Azure's published code trace of 2023 (2,048 and 28 tokens):
+_USUAL_TOKENS: Final = 1366
+"""Mean prompt and answer of a request in Azure's published trace of conversations of 2023 (1,155 and 211 tokens):
 https://github.com/Azure/AzurePublicDataset"""
 
 _LEDGER: Final = "https://github.com/llm-d-incubation/llm-d-planner/blob/main/docs/empirical-vllm-memory-results.md"
