@@ -48,10 +48,9 @@ class Unpacked:
 
     @property
     def library_path(self) -> str:
-        """What LD_LIBRARY_PATH must be for its programs."""
-        folders = [self.root / "usr" / "lib", *(self.root / "usr" / "lib").glob("*-linux-gnu*")]
-        folders += (self.root / "lib").glob("*-linux-gnu*")
-        return ":".join(str(folder) for folder in folders if folder.is_dir())
+        """What LD_LIBRARY_PATH must be for its programs: every folder that holds a library, private ones too."""
+        folders = {file.parent for part in ("lib", "usr/lib") for file in (self.root / part).rglob("*.so*")}
+        return ":".join(str(folder) for folder in sorted(folders))
 
 
 def unpack(name: str, *, report: Reporter = silent) -> Unpacked:
