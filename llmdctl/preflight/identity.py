@@ -15,7 +15,7 @@ from llmdctl.preflight.catalogue import COREWEAVE, INSTANCE, PRODUCT, Catalogue,
 from llmdctl.preflight.memories import device_memory, stated_memory
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.rdma import rdma_resources
-from llmdctl.preflight.slices import PublishedDevice, by_node
+from llmdctl.preflight.slices import PublishedDevice, by_node, pools
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case
@@ -71,11 +71,12 @@ class _Seen:
 
     node: Node
     catalogue: Catalogue
-    published: tuple[PublishedDevice, ...] | None  # None: no accelerator driver publishes for this node
+    driver: str  # DRA driver that publishes accelerators for this node; empty: none does
+    published: tuple[PublishedDevice, ...]  # of complete pools
 
     @cached_property
     def whole(self) -> tuple[PublishedDevice, ...]:
-        return tuple(each for each in self.published or () if each.attributes.get("type") in _WHOLE)
+        return tuple(each for each in self.published if is_whole(each))
 
     @property
     def instance(self) -> str:
@@ -84,8 +85,8 @@ class _Seen:
     @cached_property
     def resource(self) -> str:
         """The driver, or the extended resource with devices; where two names count the same cards, the newer one."""
-        if self.published is not None:
-            return self.published[0].driver if self.published else "dra"
+        if self.driver:
+            return self.driver
         have = [name for name in ACCELERATORS if self.node.allocatable.get(name)]
         if "gpu.intel.com/xe" in have:
             return "gpu.intel.com/xe"  # i915 is another name for the same cards
@@ -96,7 +97,7 @@ class _Seen:
 
     @property
     def count(self) -> int:
-        if self.published is not None:
+        if self.driver:
             return len(self.whole)
         return int(self.node.allocatable.get(self.resource, 0))
 
@@ -111,6 +112,11 @@ def devices_seen(case: Case) -> Mapping[str, Device]:
     return _devices(case, case.reading("resource-slices").items)
 
 
+def is_whole(device: PublishedDevice) -> bool:
+    """Whether it is a card, no MIG slice, partition, channel or card for a virtual machine."""
+    return device.attributes.get("type") in _WHOLE
+
+
 def is_vague(device: Device) -> bool:
     """Whether the key names a model only, neither its variant nor its memory."""
     return device.key == _VAGUE
@@ -123,11 +129,17 @@ def product_of(device: Device, catalogue: Catalogue) -> Product | None:
 
 def _devices(case: Case, slices: Sequence[Mapping[str, Any]]) -> Mapping[str, Device]:
     catalogue = Catalogue.of(case.accelerators)
-    published = by_node(item for item in slices if (item.get("spec") or {}).get("driver") in DRIVERS)
-    network = by_node(slices)
+    drivers = {node: pool.driver for pool in pools(slices) if pool.driver in DRIVERS for node in pool.nodes}
+    published = by_node(slices)
     return {
         node.name: _device(
-            _Seen(node=node, catalogue=catalogue, published=published.get(node.name)), network.get(node.name, ())
+            _Seen(
+                node=node,
+                catalogue=catalogue,
+                driver=drivers.get(node.name, ""),
+                published=tuple(each for each in published.get(node.name, ()) if each.driver in DRIVERS),
+            ),
+            published.get(node.name, ()),
         )
         for node in case.nodes
     }
@@ -137,8 +149,10 @@ def _device(seen: _Seen, network: Sequence[PublishedDevice]) -> Device:
     key, found, label = _identified(seen)
     product = found[0] if len(found) == 1 else None
     exact = product is not None and label == product.name
-    shared = sharing.of(seen.node, seen.published or ())
-    memory, source = device_memory(seen.node, seen.whole, product if exact else None, sharing=shared)
+    shared = sharing.of(seen.node, seen.published)
+    memory, source = None, ""
+    if label:
+        memory, source = device_memory(seen.node, seen.whole, product if exact else None, sharing=shared)
     device = Device(
         node=seen.node.name,
         facet=product.facet if product and exact else None,
@@ -148,7 +162,7 @@ def _device(seen: _Seen, network: Sequence[PublishedDevice]) -> Device:
         memory_source=source,
         resource=seen.resource,
         count=seen.count,
-        dra=seen.published is not None,
+        dra=bool(seen.driver),
         driver=_driver(seen),
         compute_capability=_capability(seen) or (product.compute_capability if product and exact else ""),
         sharing=shared,
@@ -192,7 +206,7 @@ def _by_machine(seen: _Seen) -> tuple[str, tuple[Product, ...], str]:
     if not seen.count:
         return "", (), ""
     named = seen.catalogue.of_instance(seen.instance)
-    if len(named) == 1 and (seen.published is not None or named[0].resource == seen.resource):
+    if len(named) == 1 and (seen.driver or named[0].resource == seen.resource):
         return INSTANCE, named, named[0].name
     several = seen.catalogue.of_resource(seen.resource)
     families = {each.family for each in several}
@@ -211,7 +225,7 @@ def _statements(seen: _Seen) -> Iterator[tuple[str, str, str]]:
     labels = seen.node.labels
     for vocabulary, keys in _LABELS:
         for key in keys:
-            if key in labels:
+            if key in labels and not _fraction(labels, key):
                 yield vocabulary, key, _CUT.sub("", labels[key]) if vocabulary == PRODUCT else labels[key]
         if vocabulary in _COUNTED:
             prefix = f"beta.{vocabulary}."
@@ -224,6 +238,11 @@ def _statements(seen: _Seen) -> Iterator[tuple[str, str, str]]:
             found = _INTEL_PCI.fullmatch(key)
             if found:
                 yield "gpu.intel.com/pciId", key, f"0x{found[1]}"
+
+
+def _fraction(labels: Mapping[str, str], key: str) -> bool:
+    """Machine types with a part of a GPU name it and count 0: https://karpenter.sh/docs/reference/instance-types/"""
+    return key.endswith("/instance-gpu-name") and labels.get(key.removesuffix("name") + "count") == "0"
 
 
 def _has(device: PublishedDevice, driver: str, attribute: str) -> bool:

@@ -59,7 +59,7 @@ def _not_in_service(node: Node, _: Device | None) -> str:
 def _no_feature_discovery(node: Node, device: Device) -> str:
     if device.resource != "nvidia.com/gpu" or device.dra or not device.count or PRODUCT in node.labels:
         return ""
-    told = device.facet is not None and device.key != "doks.digitalocean.com/gpu-model"
+    told = device.product and not device.candidates and device.key != "doks.digitalocean.com/gpu-model"
     return "" if told else "no nvidia.com/gpu.product, and no label of the platform tells the variant"
 
 

@@ -94,7 +94,12 @@ def offered(node: Node) -> Mapping[str, Fraction]:
 
 
 def rdma_resources(node: Node, network: Sequence[PublishedDevice]) -> Mapping[str, str]:
-    """RDMA resources of a node as written in `status.allocatable`, and the number of cards of each DRA driver."""
+    """RDMA resources of a node as written in `status.allocatable`, and DRA drivers of network cards -> cards."""
     stated = (node.item.get("status") or {}).get("allocatable") or {}
-    published = Counter(device.driver for device in network)
-    return {name: str(stated[name]) for name in offered(node)} | {each: str(n) for each, n in published.items()}
+    cards = Counter(device.driver for device in network if _is_card(device))
+    return {name: str(stated[name]) for name in offered(node)} | {each: str(n) for each, n in cards.items()}
+
+
+def _is_card(device: PublishedDevice) -> bool:
+    """dra.net publishes every interface of a node, and says which of them speak RDMA."""
+    return device.driver in NIC_DRIVERS and device.attributes.get("dra.net/rdma", device.driver != "dra.net") is True
