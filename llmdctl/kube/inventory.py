@@ -120,11 +120,12 @@ def _version(cluster: Cluster) -> Section | ClusterError:
 
 def _kinds(cluster: Cluster) -> Served | ClusterError:
     try:
-        return cluster.served()
+        served = cluster.served()
     except ClusterError as error:
         return _or_raise(error)
     except (KeyError, TypeError, AttributeError, ValueError) as cause:
         return ClusterError(f"the served kinds cannot be read from the answer ({type(cause).__name__}: {cause})")
+    return served if served.resources else ClusterError("the answer names no kind that is served")
 
 
 def _or_raise(error: ClusterError) -> ClusterError:

@@ -16,12 +16,15 @@ import yaml
 
 @dataclass
 class Reply:
-    """One answer. `hold` keeps the request unanswered until the test lets go."""
+    """One answer. `hold` keeps the request unanswered until the test lets go; `length` is claimed instead of the true
+    one, so that the connection ends in the middle of the body.
+    """
 
     status: int = 200
     body: object = field(default_factory=dict)  # bytes go out as they are, anything else as JSON
     headers: dict[str, str] = field(default_factory=dict)
     hold: threading.Event | None = None
+    length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,11 @@ class Asked:
 
 
 class FakeApiServer:
-    """`replies[path]` are given one after the other, the last one again and again."""
+    """`replies[path]` are given one after the other, the last one again and again; `otherwise` for other paths."""
 
     def __init__(self) -> None:
         self.replies: dict[str, list[Reply]] = {}
+        self.otherwise: Reply | None = None
         self.asked: list[Asked] = []
         self.address = ""
 
@@ -63,6 +67,8 @@ class FakeApiServer:
     def answer(self, request: Asked) -> Reply:
         self.asked.append(request)
         waiting = self.replies.get(request.path)
+        if not waiting and self.otherwise is not None:
+            return self.otherwise
         if not waiting:
             return Reply(status=404, body=status(404, "NotFound", f"no reply for {request.path}"))
         return waiting.pop(0) if len(waiting) > 1 else waiting[0]
@@ -109,12 +115,15 @@ def serving() -> Iterator[FakeApiServer]:
             if reply.hold is not None:
                 reply.hold.wait(30)
             body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-            self.send_response(reply.status)
+            self.send_response_only(reply.status)
+            if "Date" not in reply.headers:
+                self.send_header("Date", self.date_time_string())
             for name, value in ({"Content-Type": "application/json"} | reply.headers).items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(body) if reply.length is None else reply.length))
             self.end_headers()
             self.wfile.write(body)
+            self.close_connection = reply.length is not None
 
         do_GET = do_POST = do_PATCH = do_DELETE = _reply
 
