@@ -17,6 +17,11 @@ from tests.unit.preflight.cases import accelerators, catalog
 from tests.unit.preflight.nodes import case, documents, node
 
 
+def gke(cards: int) -> str:
+    """What nodes of GKE with several networks offer: one resource for each card."""
+    return " ".join(f"networking.gke.io.networks/rdma-{number}.IP=1" for number in range(cards))
+
+
 class Row(NamedTuple):
     """What is expected of one node; empty: nothing is known, or there is none."""
 
@@ -75,7 +80,7 @@ NODES: Final[Mapping[str, Row]] = {
         "cloud.google.com/gke-accelerator",
         "143771 catalogue",
         "nvidia.com/gpu 8",
-        "networking.gke.io.networks/rdma-0.IP=1 networking.gke.io.networks/rdma-1.IP=1 networking.gke.io.networks/rdma-2.IP=1 networking.gke.io.networks/rdma-3.IP=1 networking.gke.io.networks/rdma-4.IP=1 networking.gke.io.networks/rdma-5.IP=1 networking.gke.io.networks/rdma-6.IP=1 networking.gke.io.networks/rdma-7.IP=1",
+        gke(8),
         "",
     ),
     "gke-a3-highgpu-8g-h100-tcpx": Row(
@@ -87,7 +92,7 @@ NODES: Final[Mapping[str, Row]] = {
         "cloud.google.com/gke-accelerator",
         "189471 catalogue",
         "nvidia.com/gpu 4",
-        "networking.gke.io.networks/rdma-0.IP=1 networking.gke.io.networks/rdma-1.IP=1 networking.gke.io.networks/rdma-2.IP=1 networking.gke.io.networks/rdma-3.IP=1",
+        gke(4),
         "",
     ),
     "gke-a2-ultragpu-8g-a100-80g": Row(
