@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
+from importlib import resources
 from typing import Any
 
 import msgpack
@@ -63,6 +65,21 @@ def test_sglang_pairs_meet_in_a_room() -> None:
         prefill.ask("/v1/completions", {**asked, "max_tokens": 1})
         later.join(timeout=20)
         assert answers[0].document["usage"]["completion_tokens"] == 9
+        assert decode.ask("/metrics").status == 404, "without --enable-metrics there are none"
+
+
+def test_sglang_metrics_have_its_names_and_types() -> None:
+    known = json.loads((resources.files("llmdctl.lint") / "data" / "engine-metrics.json").read_text())["sglang"]
+    with engine("sglang", "serve", "--model-path", "m", "--enable-metrics", "--page-size", "16") as server:
+        for _ in range(2):
+            server.ask("/v1/completions", {"prompt": PROMPT, "max_tokens": 3})
+        assert server.ask("/health_generate").status == 200
+        shown = re.findall(r"# TYPE (\S+) (\S+)", server.ask("/metrics").body.decode())
+        assert server.metric("sglang:cached_tokens_total") == 384
+        assert server.metric("sglang:num_requests_total") == 3
+    for name, kind in shown:
+        if not name.endswith("_created"):
+            assert known["metrics"][name.removesuffix("_total")]["type"] == kind, name
 
 
 def test_blocks_go_to_the_cpu_tier_and_come_back() -> None:

@@ -18,7 +18,8 @@ from llmdctl.sandbox.engine.arguments import Settings, sglang_settings, vllm_set
 from llmdctl.sandbox.engine.batching import Limits
 from llmdctl.sandbox.engine.blocks import BlockPool, Tier
 from llmdctl.sandbox.engine.events import Publisher
-from llmdctl.sandbox.engine.metrics import Vllm
+from llmdctl.sandbox.engine.metrics import Recorder, Vllm
+from llmdctl.sandbox.engine.metrics_sglang import Sglang
 from llmdctl.sandbox.engine.running import Engine
 
 _DATA: Final = Path(__file__).resolve().parents[2] / "lint" / "data"
@@ -70,9 +71,7 @@ def build(settings: Settings, environment: Mapping[str, str]) -> Api:
             by_priority=settings.by_priority,
         ),
         curve=curves.load(Path(file)) if file else curves.QUICK,
-        recorder=Vllm(
-            model=settings.names[0], max_model_len=settings.max_model_len, cache=cache_config(settings, blocks)
-        ),
+        recorder=recorder(settings, blocks),
         tier=_tier(settings, environment),
         publish=publisher.send,
     )
@@ -84,6 +83,16 @@ def build(settings: Settings, environment: Mapping[str, str]) -> Api:
         engine_id=secrets.token_hex(16),
         loaded=dict(settings.adapters),
     )
+
+
+def recorder(settings: Settings, blocks: int) -> Recorder:
+    """/metrics in the engine's own words."""
+    if settings.engine == "sglang":
+        return Sglang(
+            model=settings.names[0], mode=settings.disaggregation, tokens=blocks * settings.block_size,
+            page_size=settings.block_size, max_running=settings.max_num_seqs, context=settings.max_model_len,
+        )  # fmt: skip
+    return Vllm(model=settings.names[0], max_model_len=settings.max_model_len, cache=cache_config(settings, blocks))
 
 
 def cache_config(settings: Settings, blocks: int) -> dict[str, str]:

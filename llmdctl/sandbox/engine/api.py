@@ -46,17 +46,25 @@ class Api:
             Route("/v1/completions", self._completions, methods=["POST"]),
             Route("/v1/chat/completions", self._chat, methods=["POST"]),
             Route("/v1/models", self._models),
+            Route("/health", self._health),
+            Route("/_llmdctl/faults", self._faults, methods=["GET", "POST"]),
+        ]
+        if self.settings.metrics:
+            routes.append(Route("/metrics", self._metrics))
+        routes += self._sglang() if self.settings.engine == "sglang" else self._vllm()
+        handlers: dict[Any, Any] = {404: _detail, 405: _detail, RequestError: _refused}
+        return Starlette(routes=routes, exception_handlers=handlers, lifespan=self._life)
+
+    def _vllm(self) -> list[Route]:
+        routes = [
             Route("/v1/completions/render", self._render, methods=["POST"]),
             Route("/v1/chat/completions/render", self._render_chat, methods=["POST"]),
             Route("/tokenize", self._tokenize, methods=["POST"]),
             Route("/detokenize", self._detokenize, methods=["POST"]),
-            Route("/metrics", self._metrics),
-            Route("/health", self._health),
             Route("/ping", self._health, methods=["GET", "POST"]),
             Route("/version", self._version),
             Route("/load", self._load),
             Route("/reset_prefix_cache", self._reset, methods=["POST"]),
-            Route("/_llmdctl/faults", self._faults, methods=["GET", "POST"]),
         ]
         if self.settings.lora and os.environ.get("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "").lower() in ("1", "true"):
             routes += [
@@ -69,8 +77,18 @@ class Api:
                 Route("/wake_up", self._wake, methods=["POST"]),
                 Route("/is_sleeping", self._sleeping),
             ]
-        handlers: dict[Any, Any] = {404: _detail, 405: _detail, RequestError: _refused}
-        return Starlette(routes=routes, exception_handlers=handlers, lifespan=self._life)
+        return routes
+
+    def _sglang(self) -> list[Route]:
+        """https://docs.sglang.io/basic_usage/native_api.html"""
+        return [
+            Route("/health_generate", self._health_generate),
+            Route("/model_info", self._model_info),
+            Route("/get_model_info", self._model_info),
+            Route("/flush_cache", self._reset, methods=["GET", "POST"]),
+            Route("/load_lora_adapter", self._load_lora, methods=["POST"]),
+            Route("/unload_lora_adapter", self._unload_lora, methods=["POST"]),
+        ]
 
     @asynccontextmanager
     async def _life(self, _: Starlette) -> AsyncIterator[None]:
@@ -207,6 +225,21 @@ class Api:
 
     async def _health(self, _: HttpRequest) -> Response:
         return Response(status_code=200)
+
+    async def _health_generate(self, _: HttpRequest) -> Response:
+        """Healthy is who makes a token."""
+        prompt = tuple(tokens.encode("health"))
+        asked = Asked(id="health", prompt=prompt, max_tokens=1, answer=tokens.answer(prompt), natural_length=2)
+        try:
+            await asyncio.wait_for(self._collected(asked, 0), 20)
+        except (TimeoutError, RefusedError):
+            return Response(status_code=503)
+        return Response(status_code=200)
+
+    async def _model_info(self, _: HttpRequest) -> Response:
+        return JSONResponse(
+            {"model_path": self.settings.model, "tokenizer_path": self.settings.model, "is_generation": True}
+        )
 
     async def _version(self, _: HttpRequest) -> Response:
         return JSONResponse({"version": VERSION})
