@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 LEFT_OUT: Final[Mapping[str, str]] = {
+    "LD0103": "llmdctl never runs helmfile, and writes nothing for it",
+    "LD0104": "`llmdctl diff` compares by itself; no plugin of Helm is used",
+    "LD0107": "recipes travel in one package with the program that reads them, and state no version of it",
+    "LD0108": "a recipe or values file that does not validate ends with exit code 2 before any check runs",
+    "LD0109": "the charts travel in the package; the images are judged by LD12",
+    "LD0201": "without a kubeconfig nothing can be judged: connecting ends with exit code 5 and names the contexts",
+    "LD0311": "a kubelet's configz takes the right nodes/proxy, with which one may run commands in any pod",
+    "LD0312": "as LD0311; what a node keeps back for eviction is not in its allocatable, which placement reads",
     "LD0420": "no recipe renders a VariantAutoscaling",
     "LD0508": "it takes a review of the controller's own rights, which only an administrator may ask for; the"
     " Gateway's status tells it after the installation",

@@ -7,7 +7,11 @@ from typing import Final
 
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks import (
+    access_objects,
+    access_rights,
+    access_server,
     autoscaling,
+    client,
     crds,
     crds_controllers,
     crds_drivers,
@@ -40,6 +44,9 @@ from llmdctl.preflight.checks import (
     releases,
     releases_live,
     versions,
+    versions_dra,
+    versions_nodes,
+    versions_platform,
 )
 
 FAMILIES: Final[tuple[tuple[Check, ...], ...]] = (
@@ -76,6 +83,13 @@ FAMILIES: Final[tuple[tuple[Check, ...], ...]] = (
     policy_access.CHECKS,
     policy_admission.CHECKS,
     policy_pods.CHECKS,
+    access_objects.CHECKS,
+    access_rights.CHECKS,
+    access_server.CHECKS,
+    client.CHECKS,
+    versions_dra.CHECKS,
+    versions_nodes.CHECKS,
+    versions_platform.CHECKS,
 )
 
 _ALL: Final = (check for family in FAMILIES for check in family)

@@ -61,7 +61,7 @@ def _create(case: Case) -> Verdict:
             evidence,
             *_remedy(case, wanted, denied),
         )
-    return passed(f"All {len(wanted)} rights that an install needs are there{_to(case)}.")
+    return passed(f"All {len(wanted)} rights that an install needs are there.")
 
 
 def _seen(right: Right, answer: Item) -> Evidence:

@@ -16,20 +16,19 @@ _OPENSHIFT: Final = ((4, 19), (4, 21))  # the first and the last tested
 
 
 def _gke(case: Case) -> Verdict:
-    if case.platform.confidence == "unknown":
-        raise UnknowableError("which platform it is, is not known")
-    if case.platform.name != "gke":
-        return skipped(f"the platform is {case.platform.name}")
     for item in case.section("version"):
-        found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", str(item.get("gitVersion", "")))
+        stated = str(item.get("gitVersion", ""))
+        if "-gke." not in stated:
+            return skipped(f"the server is not of GKE ({stated or 'no version'})")
+        found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", stated)
         if not found:
-            continue
+            break
         have = (int(found[1]), int(found[2]), int(found[3]))
         said = ".".join(map(str, have))
         if have < _GKE:
             return failed(
                 f"GKE {said} is older than 1.33.4, with which the paths were tested.",
-                (Evidence(object="section//version", observed=str(item["gitVersion"]), expected="1.33.4 or later"),),
+                (Evidence(object="section//version", observed=stated, expected="1.33.4 or later"),),
                 "Upgrade the cluster's control plane and node pools.",
                 "$ gcloud container get-server-config --format 'yaml(channels)'",
             )

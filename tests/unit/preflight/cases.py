@@ -99,8 +99,9 @@ def section(value: Any) -> Section:
     if isinstance(value, list):
         return Section(seen=Seen.OK, items=tuple(value))
     return Section(
-        seen=Seen(value["seen"]), reason=value.get("reason", value["seen"]), items=tuple(value.get("items", ()))
-    )
+        seen=Seen(value["seen"]), reason=value.get("reason", value["seen"]), items=tuple(value.get("items", ())),
+        seconds=value.get("seconds", 0.0), namespace=value.get("namespace", ""),
+    )  # fmt: skip
 
 
 @cache
