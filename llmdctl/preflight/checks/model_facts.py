@@ -29,7 +29,8 @@ def _known_model(case: Case) -> Verdict:
     return warned(
         "The served model is another one than the facet's, so nothing is said about its memory.",
         (),
-        "$ llmdctl recipe model <Hugging Face id> makes a facet of its configuration.",
+        "Make a facet of its config.json, and choose it with --paths and --model:",
+        "$ llmdctl recipe model config.json --to my-paths",
     )
 
 

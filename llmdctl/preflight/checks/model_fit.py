@@ -50,12 +50,14 @@ def _weights(case: Case) -> Verdict:
             _evidence((ledger, some) for ledger, some in tight),
             f"Lower the engine's share: --role {ledger.role.name}.args.gpu-memory-utilization=0.9.",
         )
-    least = min((ledger for fit in judged for ledger, _ in fit.ledgers), key=lambda each: each.budget.kv)
-    weights = least.budget.weights / _GIB
-    return passed(
-        f"{_roles(judged)}: {weights:.1f} GiB of weights on each of {least.budget.usable / _GIB:.1f} GiB,"
-        f" {least.budget.kv / _GIB:.1f} GiB for the KV cache."
-    )
+    shown = "; ".join(_share_of(fit.ledgers[0][0]) for fit in judged)
+    return passed(f"Of each accelerator's memory: {shown}.")
+
+
+def _share_of(ledger: RoleLedger) -> str:
+    budget = ledger.budget
+    weights, cache, usable = (number / _GIB for number in (budget.weights, budget.kv, budget.usable))
+    return f"{ledger.role.name} {weights:.1f} GiB for weights and {cache:.1f} GiB for the KV cache of {usable:.1f}"
 
 
 def _too_small(recipe: Recipe, small: list[tuple[RoleFit, RoleLedger, tuple[Candidate, ...]]]) -> Verdict:
@@ -155,10 +157,6 @@ def _threshold(case: Case, fit: RoleFit) -> int:
             stated = next((row["metadata"].get("threshold") for row in rows), 0)
             return int(float(stated or 0)) // max(1, fit.role.data)
     return 0
-
-
-def _roles(found: Iterable[RoleFit]) -> str:
-    return " and ".join(each.role.name for each in found)
 
 
 def _evidence(found: Iterable[tuple[RoleLedger, tuple[Candidate, ...]]]) -> tuple[Evidence, ...]:

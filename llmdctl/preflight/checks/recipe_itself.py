@@ -79,7 +79,7 @@ def _start(case: Case) -> Verdict:
     servers = [(each, startup_s(each)) for each in case.workloads if each.is_model_server]
     short = [(each, budget) for each, budget in servers if budget is not None and budget < needed]
     if not short:
-        return passed(f"{found.message} Reading {weights / 1e9:.0f} GB takes {needed:.0f} s at least.")
+        return passed(f"{found.message} Starting with {weights / 1e9:.0f} GB of weights takes {needed:.0f} s or more.")
     evidence = [
         Evidence(object=each.identity, observed=f"startupProbe {budget:.0f} s", expected=f"{needed:.0f} s")
         for each, budget in short
