@@ -24,9 +24,7 @@ Accelerators = Mapping[str, Mapping[str, Any]]
 HANDLED: Final[Mapping[str, str]] = {
     "LD0201": "install reads the kubeconfig itself",
     "LD0202": "install asks the server before this",
-    "LD0209": "Helm reports conflicts, and --force-conflicts settles them",
     "LD1501": "install itself ends what an earlier run left pending",
-    "LD1502": "install goes on from a failed revision",
     "LD1504": "install looks for other owners itself, and --take-ownership settles it",
 }
 """Errors that are not the gate's, because install finds and settles them by itself -> how."""

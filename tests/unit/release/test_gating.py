@@ -1,0 +1,136 @@
+"""The gate: when it is asked, what it lets through, what is recorded, and that it reads what its checks read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from llmdctl.errors import PreflightError, UsageError
+from llmdctl.model.check import Outcome
+from llmdctl.model.finding import Severity
+from llmdctl.model.inventory import Section
+from llmdctl.model.release import ObjectKey, ReleaseSpec
+from llmdctl.preflight import CHECKS, Case
+from llmdctl.preflight.judging import judge
+from llmdctl.release import gating, releases, status
+from llmdctl.release.events import Phase, PhaseStarted
+from tests.unit.preflight.cases import examples
+from tests.unit.release.conftest import World, spec
+
+DEPLOYMENT = ObjectKey(api_version="apps/v1", kind="Deployment", namespace="llm", name="pd-decode")
+
+
+@dataclass
+class Warden:
+    """A gate that refuses, or lets through what it is told to."""
+
+    overruled: tuple[str, ...] = ()
+    closed: bool = False
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    def __call__(self, cluster, spec: ReleaseSpec, objects, report) -> ReleaseSpec:
+        assert all(obj["metadata"].get("namespace") for obj in objects), "objects come with their namespace"
+        self.asked.append(tuple(obj["metadata"]["name"] for obj in objects))
+        if self.closed:
+            raise PreflightError("no")
+        return replace(spec, overruled=self.overruled, forced=bool(self.overruled))
+
+
+def test_a_closed_gate_lets_nothing_be_changed(world: World):
+    with pytest.raises(PreflightError):
+        world.install(gate=Warden(closed=True))
+    assert not [call for call in world.cluster.calls if call[0] in ("create", "apply", "delete")]
+    assert "upgrade" not in world.helm.calls
+
+
+def test_the_gate_is_asked_before_the_namespace_is_made(world: World):
+    gate = Warden()
+    world.install(gate=gate)
+    assert [event.phase for event in world.told(PhaseStarted)][:3] == [Phase.CHECK, Phase.PREFLIGHT, Phase.RENDER]
+    assert gate.asked == [("pd-config", "pd-epp", "pd-decode")]
+
+
+def test_a_run_without_a_change_needs_no_leave(world: World):
+    world.install()
+    gate = Warden(closed=True)
+    assert world.install(gate=gate).outcome == "unchanged"
+    assert gate.asked == []
+
+
+@pytest.mark.parametrize("cause", ["another value", "removed behind our back"])
+def test_a_change_of_a_release_does(world: World, cause: str):
+    world.install()
+    revision = releases(world.cluster)[0].revision
+    wanted = spec(message="bye") if cause == "another value" else spec()
+    if cause != "another value":
+        world.cluster.remove(DEPLOYMENT)
+    with pytest.raises(PreflightError):
+        world.install(wanted, gate=Warden(closed=True))
+    assert releases(world.cluster)[0].revision == revision
+
+
+def test_what_was_overruled_is_recorded_and_makes_no_revision_of_its_own(world: World):
+    world.install(gate=Warden(overruled=("LD0601", "LD0801")))
+    (found,) = releases(world.cluster)
+    assert (found.facts.forced, found.facts.overruled) == (True, ("LD0601", "LD0801"))
+    state = status("pd", "llm", helm=world.helm, cluster=world.cluster)
+    assert (state.forced, state.overruled) == (True, ("LD0601", "LD0801"))
+    assert world.install(gate=Warden()).outcome == "unchanged"
+    world.install(spec(message="bye"), gate=Warden())
+    assert releases(world.cluster)[0].facts.overruled == (), "the next revision was judged by itself"
+
+
+def test_more_codes_than_a_label_holds_are_cut_whole():
+    from llmdctl.release.facts import from_labels, to_labels
+    from llmdctl.release.planning import change_of
+
+    codes = tuple(f"LD{number:04}" for number in range(601, 620))
+    wanted = replace(spec(), overruled=codes, forced=True)
+    labels = to_labels(wanted, operation="x")
+    assert len(labels["llmdctl.dev/overruled"]) <= 63
+    assert from_labels(labels).overruled == codes[:9]
+    assert change_of(wanted, timeout_s=1).description.endswith(f"forced against {' '.join(codes)})")
+
+
+def test_what_the_gate_leaves_to_install_are_checks():
+    strange = [code for code in gating.HANDLED if code in CHECKS and CHECKS[code].severity is not Severity.ERROR]
+    assert strange == []
+    assert not set(gating.HANDLED) & set(gating.gated())
+    assert all(check.severity is Severity.ERROR for check in gating.gated().values())
+
+
+def test_a_code_that_is_none_is_refused_with_the_nearest():
+    with pytest.raises(UsageError) as refused:
+        gating.known(["ld0601", "LD06011"])
+    assert [problem.suggestion for problem in refused.value.problems] == ["LD0601"]
+
+
+@pytest.mark.parametrize(
+    "example", [each for each in examples() if each.code in gating.gated()], ids=lambda example: example.id
+)
+def test_no_more_is_refused_by_the_gate_than_by_preflight(example):
+    """What the gate does not read is absent: its answer is the same, or unknown, never another failure."""
+    case = example.case()
+    had = judge(case, [CHECKS[example.code]])[0].outcome
+    read = {name: found for name, found in case.inventory.sections.items() if name in gating.sections()}
+    less = replace(case, inventory=replace(case.inventory, sections=read))
+    got = judge(less, [CHECKS[example.code]])[0].outcome
+    assert got in (had, Outcome.UNKNOWN)
+    if had is Outcome.FAIL:
+        assert got is Outcome.FAIL, f"the gate does not read {sorted(missing(case, example.code))}"
+
+
+def missing(case: Case, code: str) -> set[str]:
+    """The sections that a check reads and the gate does not."""
+    seen: set[str] = set()
+
+    class Watched(dict[str, Section]):
+        def get(self, name: str, default: Section | None = None) -> Section | None:  # type: ignore[override]
+            seen.add(name)
+            return super().get(name, default)
+
+    watched: Mapping[str, Section] = Watched(case.inventory.sections)
+    judge(replace(case, inventory=replace(case.inventory, sections=watched)), [CHECKS[code]])
+    return seen - gating.sections()
