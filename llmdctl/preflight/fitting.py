@@ -45,6 +45,11 @@ class RoleFit:
         """The nodes of all ledgers."""
         return tuple(each for _, some in self.ledgers for each in some)
 
+    @property
+    def nominal(self) -> bool:
+        """Whether some node does not say its memory, so that the catalogue's number stands for it."""
+        return any(each.device.memory_mib is None for each in self.candidates)
+
 
 def recipe_of(case: Case) -> Recipe | Verdict:
     """The recipe whose model is judged, or why it is none."""

@@ -51,7 +51,8 @@ def _weights(case: Case) -> Verdict:
             f"Lower the engine's share: --role {ledger.role.name}.args.gpu-memory-utilization=0.9.",
         )
     shown = "; ".join(_share_of(fit.ledgers[0][0]) for fit in judged)
-    return passed(f"Of each accelerator's memory: {shown}.")
+    nominal = ", by its nominal size" if any(fit.nominal for fit in judged) else ""
+    return passed(f"Of each accelerator's memory{nominal}: {shown}.")
 
 
 def _share_of(ledger: RoleLedger) -> str:
