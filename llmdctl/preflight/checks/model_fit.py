@@ -76,17 +76,20 @@ def _too_small(recipe: Recipe, small: list[tuple[RoleFit, RoleLedger, tuple[Cand
 
 
 def _larger(recipe: Recipe, ledger: RoleLedger, some: tuple[Candidate, ...]) -> str:
-    """The tensor parallelism that would do on these nodes, if one does."""
+    """The tensor parallelism that would do on these nodes, if one does; more ranks where these share the experts."""
+    role = ledger.role
+    if role.data > 1 and ledger.model.experts:
+        return f"Share the experts among more ranks: --role {role.name}.nodes={role.nodes * 2}."
     found = smallest_tensor_parallelism(
         ledger.model,
         memory_mib=ledger.memory_mib,
         count_per_node=max(each.device.count for each in some),
-        utilisation=share(ledger.role.name, recipe.facts, recipe.values),
+        utilisation=share(role.name, recipe.facts, recipe.values),
         engine=dialect(recipe.facts),
     )
     if isinstance(found, DoesNotFit):
         return f"Choose accelerators with more memory: {found.reason}"
-    return f"Raise tensor parallelism: --role {ledger.role.name}.parallelism.tensor={found.tensor}."
+    return f"Raise tensor parallelism: --role {role.name}.parallelism.tensor={found.tensor}."
 
 
 def _one_request(case: Case) -> Verdict:
