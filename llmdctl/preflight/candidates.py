@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,7 +70,7 @@ def servers(case: Case) -> tuple[Server, ...]:
 
 def accelerated(case: Case) -> tuple[Candidate, ...]:
     """Every node that has, or should have, accelerators. Raises UnknowableError without nodes or slices."""
-    return tuple(each for each in everything(case) if each.device.count or each.device.product or each.device.excluded)
+    return tuple(each for each in case.hosts if each.device.count or each.device.product or each.device.excluded)
 
 
 def everything(case: Case) -> tuple[Candidate, ...]:
@@ -92,6 +92,11 @@ def may_be(device: Device, facet: str | None) -> bool:
     return facet in (device.facet, *device.candidates) or not device.product
 
 
+def some(candidates: Sized) -> str:
+    """`1 node`, `4 nodes`."""
+    return f"{len(candidates)} node" + ("" if len(candidates) == 1 else "s")
+
+
 def together(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     """Each node once."""
     return tuple({each.node.name: each for each in candidates}.values())
@@ -99,7 +104,7 @@ def together(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
 
 def _server(case: Case, template: PodTemplate) -> Server:
     resource, count = _asked(case, template)
-    selected = tuple(each for each in everything(case) if chosen(each.node, template.spec))
+    selected = tuple(each for each in case.hosts if chosen(each.node, template.spec))
     offering = tuple(each for each in selected if not resource or _offers(case, each, resource))
     return Server(template=template, resource=resource, count=count, selected=selected, offering=offering)
 

@@ -18,7 +18,7 @@ from llmdctl.preflight.verdict import UnknowableError
 from llmdctl.preflight.workload import PodTemplate, templates
 
 if TYPE_CHECKING:
-    from llmdctl.preflight.candidates import Server
+    from llmdctl.preflight.candidates import Candidate, Server
 
 Item = Mapping[str, Any]
 
@@ -65,6 +65,13 @@ class Case:
         from llmdctl.preflight.identity import devices
 
         return devices(self)
+
+    @cached_property
+    def hosts(self) -> tuple[Candidate, ...]:
+        """Every node with its accelerators. Raises UnknowableError without nodes or slices."""
+        from llmdctl.preflight.candidates import everything
+
+        return everything(self)
 
     @cached_property
     def servers(self) -> tuple[Server, ...]:

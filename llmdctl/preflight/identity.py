@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +12,7 @@ from llmdctl.model.device import Device
 from llmdctl.model.quantity import ACCELERATORS
 from llmdctl.preflight import nodelocal, sharing
 from llmdctl.preflight.catalogue import COREWEAVE, INSTANCE, PRODUCT, Catalogue, Product, canonical, closest
+from llmdctl.preflight.likeness import likeness
 from llmdctl.preflight.memories import device_memory, stated_memory
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.rdma import rdma_resources
@@ -131,18 +132,20 @@ def _devices(case: Case, slices: Sequence[Mapping[str, Any]]) -> Mapping[str, De
     catalogue = Catalogue.of(case.accelerators)
     drivers = {node: pool.driver for pool in pools(slices) if pool.driver in DRIVERS for node in pool.nodes}
     published = by_node(slices)
-    return {
-        node.name: _device(
-            _Seen(
-                node=node,
-                catalogue=catalogue,
-                driver=drivers.get(node.name, ""),
-                published=tuple(each for each in published.get(node.name, ()) if each.driver in DRIVERS),
-            ),
-            published.get(node.name, ()),
-        )
-        for node in case.nodes
-    }
+    alike: dict[Hashable, Device] = {}
+    found = {}
+    for node in case.nodes:
+        cards = published.get(node.name, ())
+        kind = None if cards else (likeness(node), drivers.get(node.name))
+        device = None if kind is None else alike.get(kind)
+        if device is None:
+            own = tuple(each for each in cards if each.driver in DRIVERS)
+            seen = _Seen(node=node, catalogue=catalogue, driver=drivers.get(node.name, ""), published=own)
+            device = _device(seen, cards)
+        if kind is not None:
+            alike[kind] = device
+        found[node.name] = device if device.node == node.name else replace(device, node=node.name)
+    return found
 
 
 def _device(seen: _Seen, network: Sequence[PublishedDevice]) -> Device:

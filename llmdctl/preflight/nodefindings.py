@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
 from llmdctl.model.device import Device
 from llmdctl.preflight import memories, nodelocal
 from llmdctl.preflight.catalogue import INSTANCE, Catalogue
 from llmdctl.preflight.identity import is_vague, product_of
+from llmdctl.preflight.likeness import likeness
 from llmdctl.preflight.node import Node
 
 if TYPE_CHECKING:
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
 def node_findings(case: Case, devices: Mapping[str, Device]) -> Mapping[str, Mapping[str, str]]:
     """Node name -> code -> what is the matter, in the order of the codes. Raises UnknowableError without nodes."""
     catalogue = Catalogue.of(case.accelerators)
-    return {node.name: _findings(node, devices[node.name], catalogue) for node in case.nodes}
+    alike: dict[Hashable, Mapping[str, str]] = {}
+    found = {}
+    for node in case.nodes:
+        device = devices[node.name]
+        kind = None if device.dra else likeness(node)
+        judged = None if kind is None else alike.get(kind)
+        if judged is None:
+            judged = _findings(node, device, catalogue)
+        if kind is not None:
+            alike[kind] = judged
+        found[node.name] = judged
+    return found
 
 
 def memory_doubt(node: Node, device: Device, catalogue: Catalogue) -> str:

@@ -105,12 +105,20 @@ def detect(case: Case) -> Platform:
 
 def _by_nodes(case: Case) -> Platform | None:
     """What most nodes carry. A cluster that mixes marks (a node joined from elsewhere) is likely, not certain."""
-    marked = [(node, *found) for node in case.nodes if (found := _mark_of(node))]
+    alike: dict[tuple[str, ...], tuple[str, str] | None] = {}
+    marked = []
+    for node in case.nodes:
+        kind = (node.info.get("kubeletVersion", ""), *node.labels)
+        if kind not in alike:
+            alike[kind] = _mark_of(node)
+        found = alike[kind]
+        if found:
+            marked.append(found)
     if not marked:
         return None
-    counts = Counter(name for _, name, _ in marked)
+    counts = Counter(name for name, _ in marked)
     name, most = counts.most_common(1)[0]
-    reason = next(why for _, own, why in marked if own == name)
+    reason = next(why for own, why in marked if own == name)
     evidence = [f"{reason} on {most} of {len(case.nodes)} nodes"]
     evidence += [f"{other} by {count} nodes" for other, count in counts.items() if other != name]
     return Platform(name=name, confidence=_CERTAIN if len(counts) == 1 else _LIKELY, evidence=tuple(evidence))

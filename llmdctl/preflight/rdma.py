@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from llmdctl.preflight.node import Node
@@ -79,6 +80,7 @@ NIC_DRIVERS: Final = ("mrdma.google.com", "dra.net")
 _LOOKS_LIKE: Final = re.compile(r"[^/]+/.*(rdma|efa|sriov|hca|roce|mlnx|infiniband).*")
 
 
+@lru_cache(maxsize=1024)  # a cluster has few names, on many nodes
 def meaning(resource: str) -> RdmaResource | None:
     """What a resource is; None for one that is none of an RDMA card, as far as its name is known."""
     return next((each for each in _RESOURCES if re.fullmatch(each.pattern, resource)), None)

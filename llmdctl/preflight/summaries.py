@@ -27,8 +27,9 @@ def summaries(case: Case) -> tuple[NodeSummary, ...]:
 
     What is free is None without pods; ResourceSlices that could not be read are as if there were none.
     """
-    devices = devices_seen(case)
-    found = node_findings(case, devices)
+    known = _known(lambda: case.devices)
+    devices = devices_seen(case) if known is None else known
+    found = case.against if known is not None else node_findings(case, devices)
     left, unheld = _known(lambda: case.free), _known(lambda: devices_left(case))
     return tuple(
         _summary(node, devices[node.name], tuple(found[node.name]), _remaining(devices[node.name], left, unheld))

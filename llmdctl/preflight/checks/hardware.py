@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
-from llmdctl.preflight.candidates import NO_RECIPE, SHOWN, Candidate, Server, accelerated, related, together
+from llmdctl.preflight.candidates import (
+    NO_RECIPE,
+    SHOWN,
+    Candidate,
+    Server,
+    accelerated,
+    related,
+    some,
+    together,
+)
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
 
 READS: Final = ("nodes", "resource-slices")
+NVIDIA: Final = ("nvidia.com/gpu", "gpu.nvidia.com")
 Judge = Callable[[Case, tuple[Server, ...]], Verdict]
 
 
@@ -36,20 +46,29 @@ def for_accelerators(judge: Judge) -> Callable[[Case], Verdict]:
     return rule
 
 
-def local(code: str, *remedy: str, good: str, every_node: bool = False) -> Callable[[Case], Verdict]:
+def concerns(case: Case, resources: Collection[str]) -> bool:
+    """Whether the recipe asks for one of these; always without a recipe."""
+    return not case.servers or any(each.resource in resources for each in case.servers)
+
+
+def local(
+    code: str, *remedy: str, good: str, of: Collection[str] = (), every_node: bool = False
+) -> Callable[[Case], Verdict]:
     """The rule for one finding that a node alone shows (see nodelocal): a failure where no other node is left.
 
-    It looks at the nodes with the recipe's accelerator, or at all with any; `every_node` looks at all of these always.
-    `good` says that there is no such finding.
+    It looks at the nodes with the recipe's accelerator, or at all with any; `every_node` looks at all of these always;
+    `of` only at those with these resources, or with none at all. `good` says that there is no such finding.
     """
 
     def rule(case: Case) -> Verdict:
         nodes = accelerated(case) if every_node else related(case)
+        if of:
+            nodes = tuple(each for each in nodes if each.device.resource in ("", *of))
         if not nodes:
-            return skipped("no node has the accelerator" if case.recipe else "no node has an accelerator")
+            return skipped("no node is concerned: none has the accelerator" if case.recipe else "no node is concerned")
         bad = [(each, case.against[each.node.name][code]) for each in nodes if code in case.against[each.node.name]]
         if not bad:
-            return passed(f"{good} ({len(nodes)} nodes).")
+            return passed(f"{good} ({some(nodes)}).")
         return against(bad, len(nodes), *remedy)
 
     return rule

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
-from llmdctl.preflight.candidates import SHOWN, related
+from llmdctl.preflight.candidates import SHOWN, related, some
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.catalogue import Catalogue
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.checks.hardware import READS, local
+from llmdctl.preflight.checks.hardware import NVIDIA, READS, local
 from llmdctl.preflight.nodefindings import missing_devices
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
 
@@ -27,12 +27,12 @@ def _shape(case: Case) -> Verdict:
         return skipped("no node offers the accelerator")
     lacking = [(each, text) for each in nodes if (text := missing_devices(each.node, each.device, catalogue))]
     if not lacking:
-        return passed(f"{len(nodes)} nodes offer every device that their machine type has, as far as it is known.")
+        return passed(f"{some(nodes)} offer every device that their machine type has, as far as it is known.")
     wanted = max((each.count for each in case.servers), default=0)
     useless = wanted and all(each.device.count < wanted for each in nodes)
     make = failed if useless else warned
     return make(
-        f"{len(lacking)} of {len(nodes)} nodes lack devices: {lacking[0][1]}.",
+        f"{len(lacking)} of {some(nodes)} lack devices: {lacking[0][1]}.",
         (each.saw(text) for each, text in lacking[:SHOWN]),
         "Cordon the node and have it replaced: a device has dropped off the bus, or its plugin holds it back.",
         f"$ kubectl cordon {lacking[0][0].node.name}",
@@ -47,9 +47,9 @@ def _validated(case: Case) -> Verdict:
         return skipped("no validator of the GPU operator runs on the nodes")
     bad = [pod for pod in pods if not _ready(pod)]
     if not bad:
-        return passed(f"The GPU operator's validator is ready on {len(pods)} nodes.")
+        return passed(f"The GPU operator's validator is ready on {some(pods)}.")
     return failed(
-        f"The GPU operator's validator is not ready on {len(bad)} of {len(pods)} nodes.",
+        f"The GPU operator's validator is not ready on {len(bad)} of {some(pods)}.",
         (
             Evidence(
                 object=f"Pod/{pod['metadata'].get('namespace', '')}/{pod['metadata'].get('name', '')}",
@@ -78,6 +78,7 @@ CHECKS: Final = (
             "LD0607",
             "Install GPU feature discovery: it is a part of the GPU operator and of the device plugin's chart.",
             good="Every NVIDIA node tells its product",
+            of=NVIDIA,
         ),
         needs=READS,
         why="Without the label nvidia.com/gpu.product a node selector of the recipe may match nothing, and variant"
@@ -160,6 +161,7 @@ CHECKS: Final = (
             "Label the nodes for containers, or choose others.",
             "$ kubectl label node NODE nvidia.com/gpu.workload.config=container --overwrite",
             good="No node keeps its GPUs for virtual machines",
+            of=NVIDIA,
             every_node=True,
         ),
         needs=READS,

@@ -9,7 +9,7 @@ from typing import Final
 from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
 from llmdctl.model.quantity import exact
-from llmdctl.preflight.candidates import SHOWN, Candidate, Server, together
+from llmdctl.preflight.candidates import SHOWN, Candidate, Server, some, together
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.hardware import READS, for_accelerators, for_servers, suits
@@ -39,7 +39,7 @@ def _large_enough(_: Case, found: tuple[Server, ...]) -> Verdict:
             if server.usable and largest < wanted:
                 return failed(
                     f"A pod of {server.role} asks for {_shown(resource, wanted)} {resource}; the largest of "
-                    f"{len(server.usable)} nodes has {_shown(resource, largest)}.",
+                    f"{some(server.usable)} has {_shown(resource, largest)}.",
                     _offers(server.usable, resource, wanted),
                     f"Lower requests.{resource} of {server.role}, or use larger nodes.",
                 )
@@ -109,7 +109,7 @@ def _local_disk(_: Case, found: tuple[Server, ...]) -> Verdict:
         without = [each for each in server.usable if not any(each.node.labels.get(key) for key in _LOCAL_DISKS)]
         if without:
             return failed(
-                f"{server.role} mounts {path} of the node; {len(without)} of {len(server.usable)} nodes do not say"
+                f"{server.role} mounts {path} of the node; {len(without)} of {some(server.usable)} do not say"
                 " that they "
                 "have local disks.",
                 (each.saw(f"no label of local disks; {path} may lie on the boot disk") for each in without[:SHOWN]),
@@ -136,7 +136,7 @@ def _hugepages(_: Case, found: tuple[Server, ...]) -> Verdict:
         if server.usable and largest < wanted:
             return failed(
                 f"A pod of {server.role} asks for {_shown(name, wanted)} {name}; the largest of"
-                f" {len(server.usable)} nodes has "
+                f" {some(server.usable)} has "
                 f"{_shown(name, largest)}.",
                 _offers(server.usable, name, wanted),
                 "Reserve huge pages on the nodes: vm.nr_hugepages, or the node pool's system configuration.",

@@ -7,14 +7,16 @@ from collections import Counter
 from typing import Final
 
 from llmdctl.model.finding import Severity
-from llmdctl.preflight.candidates import SHOWN, Candidate, Server, related, together
+from llmdctl.model.quantity import GPUS
+from llmdctl.preflight.candidates import SHOWN, Candidate, Server, related, some, together
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.catalogue import Catalogue
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.hardware import READS, for_accelerators
-from llmdctl.preflight.identity import product_of
+from llmdctl.preflight.identity import DRIVERS, product_of
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, unknown, warned
 
+_GPUS: Final = frozenset((*GPUS, *DRIVERS))
 CLIQUE: Final = "nvidia.com/gpu.clique"
 _UNSET: Final = "00000000-0000-0000-0000-000000000000"  # fabric manager has given no domain
 _RACK_NODES: Final = 18
@@ -26,9 +28,9 @@ _RACKS: Final = "https://docs.coreweave.com/docs/platform/instances/gb200"
 
 def _linked(case: Case, found: tuple[Server, ...]) -> Verdict:
     catalogue = Catalogue.of(case.accelerators)
-    parallel = [each for each in found if _local_parallel(case, each) > 1]
+    parallel = [each for each in found if each.resource in _GPUS and _local_parallel(case, each) > 1]
     if not parallel:
-        return skipped("no pod spreads a layer over several devices")
+        return skipped("no pod spreads a layer over several GPUs")
     unsure = []
     for server in parallel:
         wanted = _local_parallel(case, server)
@@ -40,7 +42,7 @@ def _linked(case: Case, found: tuple[Server, ...]) -> Verdict:
             elif linked < wanted:
                 return _over_pcie(server, wanted, linked, each)
     if unsure:
-        return unknown(f"How the devices of {len(unsure)} nodes are linked is not known.")
+        return unknown(f"How the devices of {some(unsure)} are linked is not known.")
     return passed("The devices of a pod reach each other over links of their own.")
 
 
@@ -70,8 +72,7 @@ def _domain(case: Case, found: tuple[Server, ...]) -> Verdict:
     cliques = {each.device.clique for each in nodes if _set(each)}
     if not cliques:
         return failed(
-            f"None of {len(nodes)} nodes carries {CLIQUE}: they belong to no NVLink domain, or feature discovery"
-            " is absent.",
+            f"None of {some(nodes)} carries {CLIQUE}: they belong to no NVLink domain, or feature discovery is absent.",
             (
                 each.saw(f"{CLIQUE} {each.device.clique or 'absent'}", "<cluster UUID>.<clique>")
                 for each in nodes[:SHOWN]

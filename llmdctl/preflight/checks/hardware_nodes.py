@@ -8,14 +8,7 @@ from typing import Final
 
 from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
-from llmdctl.preflight.candidates import (
-    SHOWN,
-    Candidate,
-    Server,
-    accelerated,
-    may_be,
-    together,
-)
+from llmdctl.preflight.candidates import SHOWN, Candidate, Server, accelerated, may_be, some, together
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.hardware import READS, for_accelerators, for_servers
@@ -28,7 +21,7 @@ _GFD: Final = "https://github.com/NVIDIA/k8s-device-plugin/blob/main/docs/gpu-fe
 def _exist(_: Case, found: tuple[Server, ...]) -> Verdict:
     bad = [each for each in found if not each.usable]
     if not bad:
-        return passed("; ".join(f"{each.role}: {len(each.usable)} nodes" for each in found) + ".")
+        return passed("; ".join(f"{each.role}: {some(each.usable)}" for each in found) + ".")
     first = bad[0]
     return failed(
         f"No node for {first.role}: {_why_none(first)}.",
@@ -49,8 +42,8 @@ def _why_none(server: Server) -> str:
     if not server.selected:
         return "its node selector and affinity match none"
     if not server.offering:
-        return f"none of the {len(server.selected)} nodes that it selects has {server.resource} to give"
-    return f"all {len(server.offering)} nodes with {server.resource} are cordoned or not ready"
+        return f"none of the {some(server.selected)} that it selects has {server.resource} to give"
+    return f"all {some(server.offering)} with {server.resource} are cordoned or not ready"
 
 
 def _resolved(case: Case) -> Verdict:
@@ -63,7 +56,7 @@ def _resolved(case: Case) -> Verdict:
     silent = [each for each in nodes if not each.device.facet and not _told(each, wanted)]
     if silent:
         return unknown(
-            f"Nothing tells what the accelerators of {len(silent)} of {len(nodes)} nodes are "
+            f"Nothing tells what the accelerators of {len(silent)} of {some(nodes)} are "
             f"({silent[0].device.resource}{_between(silent[0])}). Name the accelerator with --accelerator, or"
             " label the nodes.",
             (each.saw(f"{each.device.resource} {each.device.count}") for each in silent[:SHOWN]),
@@ -71,7 +64,7 @@ def _resolved(case: Case) -> Verdict:
     guessed = [each for each in nodes if not each.device.facet and each.device.candidates]
     if guessed:
         return warned(
-            f"{len(guessed)} of {len(nodes)} nodes say {guessed[0].device.product} only"
+            f"{len(guessed)} of {some(nodes)} say {guessed[0].device.product} only"
             f" ({_between(guessed[0])[2:]}): "
             f"taken for {wanted} on the word of the recipe.",
             (each.saw(f"{each.device.product} by {each.device.key}", str(wanted)) for each in guessed[:SHOWN]),
@@ -109,7 +102,7 @@ def _allowed(case: Case, found: tuple[Server, ...]) -> Verdict:
             )
     silent = [each for server in found for each in server.usable if not each.device.product]
     if silent:
-        return unknown(f"{len(silent)} nodes do not say what they have, see LD0602.", ())
+        return unknown(f"{some(silent)} do not say what they have, see LD0602.", ())
     return passed(f"Every node that the recipe selects has {wanted}.")
 
 
@@ -143,7 +136,7 @@ def _enough_each(_: Case, found: tuple[Server, ...]) -> Verdict:
         if largest < server.count:
             return failed(
                 f"A pod of {server.role} wants {server.count} {server.resource}; the largest of"
-                f" {len(server.usable)} nodes "
+                f" {some(server.usable)} "
                 f"has {largest}.",
                 (
                     each.saw(f"{each.device.resource} {each.device.count}", str(server.count))
@@ -169,7 +162,7 @@ def _memory(case: Case, found: tuple[Server, ...]) -> Verdict:
     if small:
         make = failed if len(small) == len(nodes) else warned
         return make(
-            f"{len(small)} of {len(nodes)} nodes have less than the {wanted} MiB a device that the recipe reckons"
+            f"{len(small)} of {some(nodes)} have less than the {wanted} MiB a device that the recipe reckons"
             " with "
             f"({small[0].device.memory_mib} MiB by {small[0].device.memory_source}).",
             (
@@ -179,7 +172,7 @@ def _memory(case: Case, found: tuple[Server, ...]) -> Verdict:
             "Choose the facet of the accelerator that these nodes have, or keep the pods off them.",
         )
     if len(known) < len(nodes):
-        return unknown(f"{len(nodes) - len(known)} of {len(nodes)} nodes do not say how much memory a device has.")
+        return unknown(f"{len(nodes) - len(known)} of {some(nodes)} do not say how much memory a device has.")
     sources = Counter(f"{each.device.memory_mib} MiB by {each.device.memory_source}" for each in known)
     return passed("; ".join(f"{count} nodes {text}" for text, count in sources.items()) + ".")
 

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from llmdctl.model.finding import Severity
-from llmdctl.preflight.candidates import SHOWN, Candidate, Server, together
+from llmdctl.preflight.candidates import SHOWN, Candidate, Server, some, together
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.checks.hardware import READS, for_accelerators
+from llmdctl.preflight.checks.hardware import NVIDIA, READS, for_accelerators
 from llmdctl.preflight.images import cuda_major
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, unknown, warned
 
 Version = tuple[int, ...]
-_NVIDIA: Final = ("nvidia.com/gpu", "gpu.nvidia.com")
 _CUDA_DRIVER: Final = {11: 450, 12: 525, 13: 580}
 """CUDA -> the oldest driver, https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html"""
 
@@ -31,7 +30,7 @@ _DEEPEP: Final = (9, 0)
 
 
 def _nvidia(found: tuple[Server, ...]) -> tuple[Server, ...]:
-    return tuple(each for each in found if each.resource in _NVIDIA)
+    return tuple(each for each in found if each.resource in NVIDIA)
 
 
 def _version(text: str) -> Version:
@@ -51,14 +50,13 @@ def _driver(case: Case, found: tuple[Server, ...]) -> Verdict:
     if old:
         make = failed if len(old) + len(silent) == len(nodes) else warned
         return make(
-            f"{len(old)} of {len(nodes)} nodes have a driver older than {_text(least)} ({old[0].device.driver}):"
-            f" {why}.",
+            f"{len(old)} of {some(nodes)} have a driver older than {_text(least)} ({old[0].device.driver}): {why}.",
             (each.saw(f"driver {each.device.driver}", f">= {_text(least)}") for each in old[:SHOWN]),
             f"Upgrade the driver of these nodes to {_text(least)} or newer.",
         )
     if silent:
         return unknown(
-            f"{len(silent)} of {len(nodes)} nodes do not say which driver they run: no feature discovery, and no"
+            f"{len(silent)} of {some(nodes)} do not say which driver they run: no feature discovery, and no"
             " ResourceSlice.",
             (each.saw("driver not stated") for each in silent[:SHOWN]),
         )
@@ -82,13 +80,13 @@ def _against_images(concerned: tuple[Server, ...], nodes: tuple[Candidate, ...])
         if old:
             return warned(
                 f"{image} is built with CUDA {major}, which wants driver {_text(least)}; {len(old)} of"
-                f" {len(nodes)} nodes"
+                f" {some(nodes)}"
                 f" have {old[0].device.driver} and rely on the compatibility package of the image.",
                 (each.saw(f"driver {each.device.driver}", f">= {_text(least)}") for each in old[:SHOWN]),
                 f"Upgrade the driver to {_text(least)} or newer, or choose an image for an older CUDA.",
             )
     oldest = min((each.device.driver for each in nodes), key=_version)
-    return passed(f"The oldest driver of {len(nodes)} nodes is {oldest}.")
+    return passed(f"The oldest driver of {some(nodes)} is {oldest}.")
 
 
 def _images(concerned: tuple[Server, ...]) -> Iterator[str]:
@@ -102,24 +100,25 @@ def _text(version: Version) -> str:
 
 
 def _runtime(_: Case, found: tuple[Server, ...]) -> Verdict:
-    nodes = together(each for server in _nvidia(found) for each in server.usable)
-    known = [(each, value) for each in nodes if (value := _cuda_label(each))]
+    nodes = [each for each in together(e for s in _nvidia(found) for e in s.usable) if not each.device.driver]
     if not nodes:
-        return skipped("no node with NVIDIA GPUs is a candidate")
+        return skipped(
+            "every node says which driver it runs, see LD0611" if _nvidia(found) else "no NVIDIA GPU is asked for"
+        )
+    known = [(each, value) for each in nodes if (value := _cuda_label(each))]
     if len(known) < len(nodes):
-        return unknown(f"{len(nodes) - len(known)} of {len(nodes)} nodes do not say which CUDA their driver runs.")
+        return unknown(f"{len(nodes) - len(known)} of {some(nodes)} do not say which CUDA their driver runs.")
     for image in _images(_nvidia(found)):
         major = cuda_major(image)
         old = [(each, value) for each, value in known if major and _version(value)[0] < major]
         if old:
             return failed(
-                f"{image} is built with CUDA {major}; the driver of {len(old)} of {len(nodes)} nodes runs CUDA"
-                f" {old[0][1]}.",
+                f"{image} is built with CUDA {major}; the driver of {len(old)} of {some(nodes)} runs CUDA {old[0][1]}.",
                 (each.saw(f"CUDA {value}", f"CUDA {major}") for each, value in old[:SHOWN]),
                 "Upgrade the driver, or choose an image for the CUDA that the nodes have.",
             )
     oldest = min((value for _, value in known), key=_version)
-    return passed(f"The drivers of {len(nodes)} nodes run CUDA {oldest} or newer.")
+    return passed(f"The drivers of {some(nodes)} run CUDA {oldest} or newer.")
 
 
 def _cuda_label(each: Candidate) -> str:
@@ -139,7 +138,7 @@ def _capability(case: Case, found: tuple[Server, ...]) -> Verdict:
         if low:
             make = failed if hard and len(low) == len(nodes) else warned
             return make(
-                f"{need} wants compute capability {_text(least)}; {len(low)} of {len(nodes)} nodes have "
+                f"{need} wants compute capability {_text(least)}; {len(low)} of {some(nodes)} have "
                 f"{low[0].device.compute_capability} ({low[0].device.product}).",
                 (
                     each.saw(f"compute capability {each.device.compute_capability}", _text(least))
@@ -148,9 +147,9 @@ def _capability(case: Case, found: tuple[Server, ...]) -> Verdict:
                 "Choose a newer accelerator, or a model and flags that this one has kernels for.",
             )
     if len(known) < len(nodes):
-        return unknown(f"{len(nodes) - len(known)} of {len(nodes)} nodes do not say their compute capability.")
+        return unknown(f"{len(nodes) - len(known)} of {some(nodes)} do not say their compute capability.")
     lowest = min((each.device.compute_capability for each in known), key=_version)
-    return passed(f"{len(nodes)} nodes have compute capability {lowest} or newer.")
+    return passed(f"{some(nodes)} have compute capability {lowest} or newer.")
 
 
 def _needs(case: Case, found: tuple[Server, ...]) -> Iterator[tuple[Version, str, bool]]:

@@ -5,27 +5,27 @@ from __future__ import annotations
 from typing import Final
 
 from llmdctl.model.finding import Severity
-from llmdctl.preflight.candidates import SHOWN, related
+from llmdctl.preflight.candidates import SHOWN, related, some
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.checks.hardware import READS, local
+from llmdctl.preflight.checks.hardware import NVIDIA, READS, local
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
 
 _SHARED: Final = ("time-slicing", "mps")
 
 
 def _sharing(case: Case) -> Verdict:
-    nodes = related(case)
+    nodes = [each for each in related(case) if each.device.resource in NVIDIA]
     if not nodes:
-        return skipped("no node has the accelerator")
+        return skipped("no node is concerned: none has NVIDIA GPUs")
     bad = [each for each in nodes if each.device.sharing in _SHARED]
     if not bad:
-        return passed(f"Every GPU of {len(nodes)} nodes belongs to one pod at a time.")
+        return passed(f"Every GPU of {some(nodes)} belongs to one pod at a time.")
     wanted = max((each.count for each in case.servers), default=1)
     make = failed if wanted > 1 and len(bad) == len(nodes) else warned
     more = f"; a pod that wants {wanted} may get {wanted} times the same one" if wanted > 1 else ""
     return make(
-        f"On {len(bad)} of {len(nodes)} nodes one GPU serves several pods ({bad[0].device.sharing}){more}.",
+        f"On {len(bad)} of {some(nodes)} one GPU serves several pods ({bad[0].device.sharing}){more}.",
         (
             each.saw(f"{each.device.sharing}, {each.device.count} {each.device.resource}", "whole GPUs")
             for each in bad[:SHOWN]
@@ -45,6 +45,7 @@ CHECKS: Final = (
             "Turn MIG off on nodes for model servers.",
             "$ kubectl label node NODE nvidia.com/mig.config=all-disabled --overwrite",
             good="No GPU is cut into MIG slices",
+            of=NVIDIA,
         ),
         needs=READS,
         why="A MIG slice has a part of the memory and no NVLink: tensor parallelism over slices does not work."
@@ -77,7 +78,12 @@ CHECKS: Final = (
         slug="vgpu",
         title="GPUs are not virtual",
         severity=Severity.WARNING,
-        rule=local("LD0616", "Use nodes with passed-through GPUs.", good="No GPU is a virtual one"),
+        rule=local(
+            "LD0616",
+            "Use nodes with passed-through GPUs.",
+            good="No GPU is a virtual one",
+            of=NVIDIA,
+        ),
         needs=READS,
         why="A vGPU has a part of a card's memory, and most profiles offer neither peer-to-peer nor RDMA.",
         remedy="Use passthrough instead of vGPU.",

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Final
 
 from llmdctl.model.finding import Severity
-from llmdctl.preflight.candidates import SHOWN, Candidate, Server, everything
+from llmdctl.preflight.candidates import SHOWN, Candidate, Server, some
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.hardware import READS
@@ -43,11 +43,11 @@ def _topology(case: Case) -> Verdict:
                 (each.saw(f"{_TPU} {each.device.count}", str(server.count)) for each in server.offering[:SHOWN]),
                 f"Ask for {largest} chips a pod, or for a topology with more chips on one host.",
             )
-    return passed("; ".join(f"{each.role}: {len(each.offering)} nodes fit" for each in found) + ".")
+    return passed("; ".join(f"{each.role}: {some(each.offering)} fit" for each in found) + ".")
 
 
 def _others(case: Case, server: Server, wanted: str) -> Verdict:
-    present = [each for each in everything(case) if each.node.allocatable.get(_TPU)]
+    present = [each for each in case.hosts if each.node.allocatable.get(_TPU)]
     if not present:
         return failed(
             f"{server.role} wants TPUs ({wanted}), and no node has any.",

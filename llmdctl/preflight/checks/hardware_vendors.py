@@ -6,10 +6,10 @@ import re
 from typing import Final
 
 from llmdctl.model.finding import Severity
-from llmdctl.preflight.candidates import SHOWN, everything, may_be, related
+from llmdctl.preflight.candidates import SHOWN, may_be, related, some
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.checks.hardware import READS, local, names
+from llmdctl.preflight.checks.hardware import READS, concerns, local, names
 from llmdctl.preflight.slices import by_node
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, unknown, warned
 
@@ -28,6 +28,8 @@ _INTEL_PLUGIN: Final = "https://github.com/intel/intel-device-plugins-for-kubern
 
 
 def _whole_cards(case: Case) -> Verdict:
+    if not concerns(case, _AMD):
+        return skipped("the recipe asks for no AMD GPU")
     if not any(each.device.resource in _AMD for each in related(case)):
         return skipped("no node has AMD GPUs")
     return local(
@@ -38,7 +40,9 @@ def _whole_cards(case: Case) -> Verdict:
 
 
 def _uniform_names(case: Case) -> Verdict:
-    amd = [each for each in everything(case) if any(name.startswith("amd.com/") for name in each.node.allocatable)]
+    if not concerns(case, _AMD):
+        return skipped("the recipe asks for no AMD GPU")
+    amd = [each for each in case.hosts if any(name.startswith("amd.com/") for name in each.node.allocatable)]
     if not amd:
         return skipped("no node has AMD GPUs")
     parted = [
@@ -57,6 +61,8 @@ def _uniform_names(case: Case) -> Verdict:
 
 
 def _named(case: Case) -> Verdict:
+    if not concerns(case, _AMD):
+        return skipped("the recipe asks for no AMD GPU")
     amd = [each for each in related(case) if each.device.resource == "amd.com/gpu" and each.device.count]
     if not amd:
         return skipped("no node has AMD GPUs")
@@ -74,14 +80,16 @@ def _named(case: Case) -> Verdict:
 
 
 def _one_name(case: Case) -> Verdict:
-    intel = [each for each in everything(case) if any(each.node.allocatable.get(name) for name in _INTEL)]
+    if not concerns(case, (*_INTEL, "gpu.intel.com")):
+        return skipped("the recipe asks for no Intel GPU")
+    intel = [each for each in case.hosts if any(each.node.allocatable.get(name) for name in _INTEL)]
     if not intel:
         return skipped("no node has Intel GPUs by the device plugin")
     both = [each for each in intel if all(each.node.allocatable.get(name) for name in _INTEL)]
     if not both:
         return passed(f"{len(intel)} Intel nodes offer their GPUs under one name.")
     return warned(
-        f"{len(both)} of {len(intel)} nodes offer gpu.intel.com/i915 and gpu.intel.com/xe: "
+        f"{len(both)} of {some(intel)} offer gpu.intel.com/i915 and gpu.intel.com/xe: "
         "if they are the same cards, they may be given out twice. Only xe is counted here.",
         (each.saw("i915 and xe") for each in both[:SHOWN]),
         "Ask for gpu.intel.com/xe in every workload of these nodes.",
@@ -89,7 +97,9 @@ def _one_name(case: Case) -> Verdict:
 
 
 def _memory_published(case: Case) -> Verdict:
-    if not any(each.device.resource == "gpu.intel.com" for each in everything(case)):
+    if not concerns(case, (*_INTEL, "gpu.intel.com")):
+        return skipped("the recipe asks for no Intel GPU")
+    if not any(each.device.resource == "gpu.intel.com" for each in case.hosts):
         return skipped("no node publishes Intel GPUs by DRA")
     return local(
         "LD0635",
@@ -100,8 +110,10 @@ def _memory_published(case: Case) -> Verdict:
 
 
 def _gaudi(case: Case) -> Verdict:
+    if not concerns(case, _GAUDI):
+        return skipped("the recipe asks for no Gaudi")
     wanted = case.recipe.facets.get("accelerator") if case.recipe else None
-    nodes = [each for each in everything(case) if each.device.resource in _GAUDI and each.device.count]
+    nodes = [each for each in case.hosts if each.device.resource in _GAUDI and each.device.count]
     if not nodes:
         return skipped("no node has Gaudi accelerators")
     published = by_node(case.section("resource-slices"))
@@ -122,16 +134,16 @@ def _gaudi(case: Case) -> Verdict:
         if other:
             make = failed if len(other) == len(nodes) else warned
             return make(
-                f"The recipe is made for {wanted}; {len(other)} of {len(nodes)} nodes have {other[0].device.product}.",
+                f"The recipe is made for {wanted}; {len(other)} of {some(nodes)} have {other[0].device.product}.",
                 (each.saw(each.device.product, wanted) for each in other[:SHOWN]),
                 f"Choose --accelerator {other[0].device.facet}.",
             )
     silent = [each for each in nodes if not each.device.facet]
     if silent:
         return unknown(
-            f"{len(silent)} of {len(nodes)} nodes do not say which generation of Gaudi they have ({names(silent)})."
+            f"{len(silent)} of {some(nodes)} do not say which generation of Gaudi they have ({names(silent)})."
         )
-    return passed(f"{len(nodes)} nodes have {nodes[0].device.product}, all healthy.")
+    return passed(f"{some(nodes)} have {nodes[0].device.product}, all healthy.")
 
 
 CHECKS: Final = (

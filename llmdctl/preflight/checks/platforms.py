@@ -18,14 +18,14 @@ def _platform(case: Case) -> Verdict:
     if found.confidence == "unknown":
         return unknown(f"Which platform this is cannot be told ({reason}). State it with --platform.", seen)
     chosen = case.recipe.facets.get("platform") if case.recipe else None
-    text = f"{found.name}, {found.confidence}: {reason}."
+    text = f"{found.name} ({found.confidence}): {reason}."
     if chosen and chosen != found.name and not {chosen, found.name} & {"generic", "on-prem"}:
         return warned(
             f"The recipe is made for {chosen}; this is {text}",
             seen,
             f"Add --platform {found.name}, or say that you mean {chosen}.",
         )
-    return passed(text[0].upper() + text[1:], seen)
+    return passed(f"This is {text}", seen)
 
 
 CHECKS: Final = (

@@ -1,0 +1,26 @@
+"""What of a node decides what it is: nodes of one pool are alike, and are judged once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final
+
+from llmdctl.preflight.node import Node
+
+_DECIDING: Final = (
+    "nvidia.com/", "gpu.nvidia.com/", "amd.com/", "beta.amd.com/", "operator.amd.com/", "gpu.intel.com/",
+    "cloud.google.com/", "eks.amazonaws.com/", "karpenter.", "doks.digitalocean.com/",
+    "feature.node.kubernetes.io/pci-", "node.kubernetes.io/instance-type",
+)  # fmt: skip
+"""Prefixes of the labels that tell what a node's accelerators are or what speaks against it."""
+
+
+def likeness(node: Node) -> Hashable:
+    """Equal for nodes of which the same is to be said, their names aside."""
+    status, spec = node.item.get("status") or {}, node.item.get("spec") or {}
+    return (
+        tuple(item for item in node.labels.items() if item[0].startswith(_DECIDING)),
+        tuple((status.get("allocatable") or {}).items()),
+        tuple((row.get("type"), row.get("status")) for row in status.get("conditions") or ()),
+        bool(spec.get("unschedulable")),
+    )
