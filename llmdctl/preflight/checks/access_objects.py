@@ -12,12 +12,12 @@ from llmdctl.model.rights import Purpose
 from llmdctl.preflight.case import Case, Item
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.access_rights import answers, identity, needed
+from llmdctl.preflight.dry_run import waits_for_its_role
 from llmdctl.preflight.refusal import refusal
 from llmdctl.preflight.verdict import UnknowableError, Verdict, failed, passed, skipped, unknown, warned
 
 _MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 _OURS: Final = frozenset({"", "llmdctl", "Helm"})
-_BINDINGS: Final = frozenset({"RoleBinding", "ClusterRoleBinding"})
 _NO_RECIPE: Final = "no recipe was named, so no object is to be tried"
 _MANAGER: Final = re.compile(r'conflict with "([^"]+)"')
 Tried = tuple[Item, Item | None]
@@ -42,7 +42,9 @@ def _accepted(case: Case) -> Verdict:
     if not case.objects:
         return skipped(_NO_RECIPE)
     both = tried(case)
-    refused = [(obj, said) for obj, said in both if said and said["outcome"] == "rejected" and not _role_to_come(said)]
+    refused = [
+        (obj, said) for obj, said in both if said and said["outcome"] == "rejected" and not waits_for_its_role(said)
+    ]
     if refused:
         return _refused(refused, len(both))
     untold = [obj for obj, said in both if said is None or said["outcome"] in ("forbidden", "not-served")]
@@ -58,7 +60,7 @@ def _accepted(case: Case) -> Verdict:
         f"{number} {words}"
         for number, words in (
             (_count(both, "conflict"), "with fields of another owner, see LD0209"),
-            (sum(said is not None and _role_to_come(said) for _, said in both), "to be judged by LD0206"),
+            (sum(said is not None and waits_for_its_role(said) for _, said in both), "to be judged by LD0206"),
             (
                 sum(bool(said and said.get("triedIn")) for _, said in both),
                 "tried in another namespace, since theirs is not there yet",
@@ -74,12 +76,6 @@ _UNTOLD: Final = frozenset({"forbidden", "not-served"})
 
 def _count(both: Sequence[Tried], outcome: str) -> int:
     return sum(bool(said and said["outcome"] == outcome) for _, said in both)
-
-
-def _role_to_come(said: Item) -> bool:
-    """A binding tried before its role is there: the server looks for the role's rules and says that it is missing."""
-    message = str(said.get("message", ""))
-    return said.get("kind") in _BINDINGS and said.get("code") == 404 and message.endswith("not found")
 
 
 def _observed(obj: Item, said: Item) -> Evidence:
@@ -119,7 +115,7 @@ def _conflicts(case: Case) -> Verdict:
 
 
 def _silent(said: Item) -> bool:
-    return said["outcome"] in ("rejected", *_UNTOLD) and not _role_to_come(said)
+    return said["outcome"] in ("rejected", *_UNTOLD) and not waits_for_its_role(said)
 
 
 def _owners(said: Item) -> list[str]:

@@ -12,6 +12,7 @@ from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.interconnect import NO_RECIPE
 from llmdctl.preflight.checks.interconnect_ports import rows
 from llmdctl.preflight.connections import EPP, outside, policies
+from llmdctl.preflight.dry_run import waits_for_its_role
 from llmdctl.preflight.network_policy import Blocked, Ruling, judged
 from llmdctl.preflight.phrases import listed
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, unknown, warned
@@ -79,6 +80,7 @@ def _picker_rights(case: Case) -> Verdict:
         for row in case.section("dry-run")
         if row.get("kind") in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "ServiceAccount")
         and row.get("outcome") in ("rejected", "forbidden")
+        and not waits_for_its_role(row)
     ]
     if refused:
         return failed(
