@@ -28,6 +28,9 @@ class PublishedDevice:
     capacity: Amounts  # by the same names, in whole units
     taints: tuple[Item, ...]
 
+    def __hash__(self) -> int:
+        return hash(self.identity)  # attributes are a mapping, which has no hash
+
     @property
     def identity(self) -> tuple[str, str, str]:
         """As an allocation names it: driver, pool, device."""
