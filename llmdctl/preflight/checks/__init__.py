@@ -27,6 +27,7 @@ from llmdctl.preflight.checks import (
     hardware_sharing,
     hardware_tpu,
     hardware_vendors,
+    images,
     interconnect,
     interconnect_gke,
     interconnect_nodes,
@@ -43,6 +44,8 @@ from llmdctl.preflight.checks import (
     recipe_itself,
     releases,
     releases_live,
+    secrets,
+    storage,
     versions,
     versions_dra,
     versions_nodes,
@@ -90,6 +93,9 @@ FAMILIES: Final[tuple[tuple[Check, ...], ...]] = (
     versions_dra.CHECKS,
     versions_nodes.CHECKS,
     versions_platform.CHECKS,
+    storage.CHECKS,
+    secrets.CHECKS,
+    images.CHECKS,
 )
 
 _ALL: Final = (check for family in FAMILIES for check in family)
