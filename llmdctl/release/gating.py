@@ -22,7 +22,6 @@ from llmdctl.release.events import Noticed, Reporter
 Accelerators = Mapping[str, Mapping[str, Any]]
 
 HANDLED: Final[Mapping[str, str]] = {
-    "LD0201": "install reads the kubeconfig itself",
     "LD0202": "install asks the server before this",
     "LD1501": "install itself ends what an earlier run left pending",
     "LD1504": "install looks for other owners itself, and --take-ownership settles it",
