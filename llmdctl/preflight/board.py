@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil, floor
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from llmdctl.model.quantity import ACCELERATORS
@@ -35,6 +35,7 @@ class Sort:
     number: int
     template: PodTemplate
     need: tuple[int, ...]  # by the board's resources
+    needed: tuple[tuple[int, int], ...]  # (resource, number), without those of which nothing is asked
     refusals: tuple[str, ...]  # by node; empty where it may go
     wanted: Wanted
     ports: frozenset[tuple[str, str, int]]
@@ -73,7 +74,8 @@ class Board:
         asked = [{**template.requests, "pods": Fraction(1)} for template in templates]
         self.resources = tuple(sorted({name for each in asked for name, number in each.items() if number}))
         left = case.free if left is None else left
-        self.free = [[_down(name, left[node.name].get(name)) for name in self.resources] for node in self.nodes]
+        rows = (left[node.name] for node in self.nodes)
+        self.free = [[_down(name, row.get(name)) for name in self.resources] for row in rows]
         self.start = [tuple(each) for each in self.free]  # before anything of the recipe is placed
         running = tuple(occupants(case))
         self.topology = Topology(case, templates, running)
@@ -88,8 +90,8 @@ class Board:
     def refuses(self, sort: Sort, node: int, unit: int) -> str:
         """Why a pod may not go there now; empty where it may."""
         free = self.free[node]
-        for i, number in enumerate(sort.need):
-            if number and free[i] < number:
+        for i, number in sort.needed:
+            if free[i] < number:
                 return self.resources[i]
         if sort.refusals[node]:
             return sort.refusals[node]
@@ -134,7 +136,7 @@ class Board:
         if sort.refusals[node]:
             return 0
         free = self.free[node]
-        return max(0, min((free[i] // number for i, number in enumerate(sort.need) if number), default=0))
+        return max(0, min((free[i] // number for i, number in sort.needed), default=0))
 
     def domain(self, sort: Sort, node: int) -> str | None:
         """The value of the label of which the pod's group takes one."""
@@ -206,11 +208,13 @@ class Board:
         exclusive = str((metadata.get("annotations") or {}).get(EXCLUSIVE) or "") if group else ""
         sliced = SLICE if template.group_size > 1 and TPU in asked else ""
         why = eligible(self.case, template)
+        need = tuple(_up(name, asked.get(name)) for name in self.resources)
         return Sort(
             number=number,
             template=template,
-            need=tuple(_up(name, asked.get(name)) for name in self.resources),
-            refusals=tuple(why[node.name] for node in self.nodes),
+            need=need,
+            needed=tuple((i, number) for i, number in enumerate(need) if number),
+            refusals=tuple(why.values()),
             wanted=wanted(self.case, template.spec),
             ports=frozenset(host_ports(template.spec)),
             domain=exclusive or sliced,
@@ -283,4 +287,6 @@ def _up(name: str, number: Fraction | None) -> int:
 
 
 def _down(name: str, number: Fraction | None) -> int:
-    return floor((number or 0) * (1000 if name == "cpu" else 1))
+    if number is None:
+        return 0
+    return number.numerator * (1000 if name == "cpu" else 1) // number.denominator

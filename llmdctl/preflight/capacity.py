@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from llmdctl.preflight.devices import allocated, devices_left
@@ -37,11 +38,9 @@ def free(case: Case) -> Mapping[str, Amounts]:
     """
     left = {node.name: dict(node.allocatable) for node in case.nodes}
     pods = tuple(occupants(case))
-    shapes: dict[str, Amounts] = {}
-    tally = Counter((node, _shape(pod, shapes)) for node, pod in pods)
-    for (name, shape), number in tally.items():
+    for name, used in _used(pods).items():
         if name in left:
-            _take(left[name], shapes[shape], number)
+            _take(left[name], used)
     if any(uses_claims(pod) for _, pod in pods):
         _less_claims(case, left)
     return left
@@ -52,19 +51,21 @@ def occupants(case: Case) -> Iterator[tuple[str, Item]]:
 
     Raises UnknowableError without pods.
     """
+    nothing: Item = {}
     for pod in case.section("pods"):
-        status = pod.get("status") or {}
-        node = (pod.get("spec") or {}).get("nodeName") or status.get("nominatedNodeName")
+        status = pod.get("status") or nothing
+        node = (pod.get("spec") or nothing).get("nodeName") or status.get("nominatedNodeName")
         if node and status.get("phase") not in _OVER and not of_release(case, pod):
-            yield str(node), pod
+            yield node, pod
 
 
 def of_release(case: Case, pod: Item) -> bool:
     """Whether a pod belongs to what would be upgraded."""
-    metadata = pod.get("metadata") or {}
-    if not case.release or metadata.get("namespace", case.namespace) != case.namespace:
+    metadata = pod["metadata"]
+    labels = metadata.get("labels")
+    if not labels or not case.release or labels.get(INSTANCE) != case.release:
         return False
-    return (metadata.get("labels") or {}).get(INSTANCE) == case.release
+    return bool(metadata.get("namespace", case.namespace) == case.namespace)
 
 
 def eligible(case: Case, template: PodTemplate) -> Mapping[str, str]:
@@ -103,17 +104,36 @@ def _volumes(template: PodTemplate) -> Iterable[Item]:
     return template.spec.get("volumes") or ()
 
 
-def _shape(pod: Item, shapes: dict[str, Amounts]) -> str:
-    """A key that equal requests share; what they come to is reckoned once."""
-    spec, status = pod["spec"], pod.get("status") or {}
-    stated = [[c.get("resources"), c.get("restartPolicy")] for c in spec.get("initContainers") or ()]
-    stated += [c.get("resources") for c in spec.get("containers") or ()]
-    by_claim = _by_claim(status.get("extendedResourceClaimStatus"))
-    key = repr((stated, spec.get("resources"), spec.get("overhead"), by_claim))
-    if key not in shapes:
-        asked = pod_requests(spec)
-        shapes[key] = {name: number for name, number in asked.items() if name not in by_claim}
-    return key
+def _used(pods: Iterable[tuple[str, Item]]) -> Mapping[str, Counter[str]]:
+    """Node -> resource -> thousandths that its pods take, `pods` among them. Equal requests are reckoned once."""
+    shapes: dict[str, Counter[str]] = {}
+    used: dict[str, Counter[str]] = {}
+    for node, pod in pods:
+        key = _shape(pod)
+        asked = shapes.get(key)
+        if asked is None:
+            asked = shapes[key] = _thousandths(pod)
+        total = used.setdefault(node, Counter())
+        for name, number in asked.items():
+            total[name] += number
+    return used
+
+
+def _shape(pod: Item) -> str:
+    """A key that equal requests share."""
+    spec = pod["spec"]
+    parts: list[object] = [container.get("resources") for container in spec.get("containers") or ()]
+    starting = spec.get("initContainers")
+    if starting:
+        parts.append([(container.get("resources"), container.get("restartPolicy")) for container in starting])
+    more = (spec.get("resources"), spec.get("overhead"), (pod.get("status") or {}).get("extendedResourceClaimStatus"))
+    return repr((parts, more) if any(more) else parts)
+
+
+def _thousandths(pod: Item) -> Counter[str]:
+    by_claim = _by_claim((pod.get("status") or {}).get("extendedResourceClaimStatus"))
+    asked = {name: number for name, number in pod_requests(pod["spec"]).items() if name not in by_claim}
+    return Counter({name: ceil(number * 1000) for name, number in asked.items()} | {"pods": 1000})
 
 
 def _by_claim(status: object) -> tuple[str, ...]:
@@ -122,12 +142,10 @@ def _by_claim(status: object) -> tuple[str, ...]:
     return tuple(sorted(str(row.get("resourceName")) for row in rows))
 
 
-def _take(left: Amounts, asked: Amounts, number: int) -> None:
-    for name, amount in asked.items():
-        if name in left:
-            left[name] -= amount * number
-    if "pods" in left:
-        left["pods"] -= number
+def _take(left: Amounts, used: Counter[str]) -> None:
+    for name, thousandths in used.items():
+        if name in left and thousandths:
+            left[name] -= Fraction(thousandths, 1000)
 
 
 def _less_claims(case: Case, left: Mapping[str, Amounts]) -> None:
