@@ -223,8 +223,9 @@ def how(needed: Iterable[Prerequisite]) -> Iterator[str]:
             yield f"{entry.title} comes with the platform; switch it on there, or choose another facet."
         elif entry.manifest:
             yield f"$ kubectl apply --server-side -f {entry.manifest}"
-    if any(entry.kind != "platform" for entry in rows):
-        yield "Or let llmdctl bring them: install --with-prerequisites."
+    ours = [f"{entry.title} {entry.version}" for entry in rows if entry.kind != "platform"]
+    if ours:
+        yield f"llmdctl install --with-prerequisites brings {names(ours)}."
 
 
 def _serves(have: Mapping[str, Crd], kind: Kind) -> bool:
