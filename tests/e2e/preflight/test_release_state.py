@@ -1,0 +1,267 @@
+"""What is in a real cluster already, captured from it and judged: each state is named by its check, and nothing else.
+
+The inventory goes through its file and back, as a captured one does.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmdctl import programs
+from llmdctl.helm import Helm, open_helm
+from llmdctl.kube import Cluster, capture, connect
+from llmdctl.model.check import CheckResult, Outcome
+from llmdctl.model.inventory_file import dump, load
+from llmdctl.preflight.case import Case
+from llmdctl.preflight.checks import CHECKS
+from llmdctl.preflight.judging import judge
+from llmdctl.release import InstallOptions, install
+from llmdctl.sandbox.api import MERGE, Resource
+from llmdctl.values import build
+from tests.e2e.conftest import Plane
+from tests.unit.preflight.cases import accelerators, catalog, frozen, rendered
+
+pytestmark = pytest.mark.e2e
+
+CHART = Path(__file__).parents[1] / "release" / "chart"
+CODES = [code for code in CHECKS if code[2:4] in ("04", "05", "15")] + ["LD1407"]
+SECTIONS = frozenset(need for code in CODES for need in CHECKS[code].needs) | {"nodes", "dry-run"}
+POOLS = Resource(path="apis/inference.networking.k8s.io/v1", plural="inferencepools")
+SERVICES = Resource(path="api/v1", plural="services")
+ACCOUNTS = Resource(path="api/v1", plural="serviceaccounts")
+CLAIMS = Resource(path="api/v1", plural="persistentvolumeclaims")
+DEPLOYMENTS = Resource(path="apis/apps/v1", plural="deployments")
+SCALERS = Resource(path="apis/autoscaling/v2", plural="horizontalpodautoscalers")
+SECRETS = Resource(path="api/v1", plural="secrets")
+NAME = "state"
+PATH = "pd-disaggregation"
+
+LACKING = {
+    # code -> the recipes of which it does not pass, and what it says instead: nodes are simulated, nothing runs there
+    "LD0407": ({"wide-ep"}, Outcome.SKIP, "all nodes are simulated, so no controller of LeaderWorkerSet can run"),
+}
+"""What the sandbox honestly lacks for the recipes as they come."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One namespace of the plane, and what preflight says of a release there."""
+
+    plane: Plane
+    cluster: Cluster
+    helm: Helm
+    namespace: str
+    folder: Path
+
+    def results(self, path: str = PATH, **facets: str) -> Mapping[str, CheckResult]:
+        """The results by their codes, of an inventory that was written and read."""
+        recipe, objects = rendered(NAME, self.namespace, frozen({"path": path, **facets}))
+        taken = capture(
+            self.cluster, objects=objects, namespace=self.namespace, release=NAME, sections=SECTIONS, timeout_s=60
+        )
+        file = self.folder / "inventory.yaml"
+        file.write_text(dump(taken))
+        case = Case(
+            inventory=load(file), objects=objects, recipe=recipe, release=NAME, namespace=self.namespace,
+            accelerators=accelerators(),
+        )  # fmt: skip
+        return {result.code: result for result in judge(case, [CHECKS[code] for code in CODES])}
+
+    def bad(self, path: str = PATH, **facets: str) -> Mapping[str, CheckResult]:
+        """Those that fail, warn or do not know; of leftovers only this namespace's: other tests run beside this one."""
+        found = self.results(path, **facets)
+        return {
+            code: result
+            for code, result in found.items()
+            if result.outcome not in (Outcome.PASS, Outcome.SKIP)
+            and (code != "LD1506" or any(f"/{self.namespace}/" in seen.object for seen in result.evidence))
+        }
+
+    def create(self, resource: Resource, body: Mapping[str, Any], **metadata: Any) -> None:
+        """Make an object here, as somebody else does."""
+        whole = {**body, "metadata": {"namespace": self.namespace, **metadata}}
+        self.plane.api.create(resource.url(namespace=self.namespace), whole)
+
+    @property
+    def marks(self) -> dict[str, Any]:
+        """The marks that Helm puts on objects of the release."""
+        return {
+            "labels": {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/part-of": "llmd"},
+            "annotations": {
+                "meta.helm.sh/release-name": NAME,
+                "meta.helm.sh/release-namespace": self.namespace,
+            },
+        }
+
+
+@pytest.fixture(scope="module")
+def doors(plane: Plane) -> tuple[Cluster, Helm]:
+    helm = open_helm(kubeconfig=plane.kubeconfig, path=programs.find("helm4").path)
+    return connect(kubeconfig=plane.kubeconfig), helm
+
+
+@pytest.fixture
+def place(plane: Plane, doors: tuple[Cluster, Helm], tmp_path: Path) -> Place:
+    return Place(plane=plane, cluster=doors[0], helm=doors[1], namespace=plane.namespace("state"), folder=tmp_path)
+
+
+def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "it did not come to be"
+        time.sleep(0.05)
+
+
+def seen(result: CheckResult) -> list[str]:
+    return [entry.object for entry in result.evidence]
+
+
+@pytest.mark.parametrize("path", catalog().names("path"))
+def test_a_clean_cluster_raises_none_of_them(place: Place, path: str) -> None:
+    found = place.results(path)
+    assert {code: found[code].message for code in place.bad(path)} == {}
+    simulated = {code for code, result in found.items() if "simulated" in result.message}
+    assert simulated == {code for code, (paths, _, _) in LACKING.items() if path in paths}
+    for code in simulated:
+        assert (found[code].outcome, LACKING[code][2] in found[code].message) == (LACKING[code][1], True)
+
+
+def test_a_release_that_is_there_raises_none_of_them(place: Place) -> None:
+    recipe, _ = rendered(NAME, place.namespace, frozen({"path": PATH}))
+    spec = build(recipe, name=NAME, namespace=place.namespace)
+    install(spec, helm=place.helm, cluster=place.cluster, options=InstallOptions(wait=False))
+    found = place.results()
+    assert {code: found[code].message for code in place.bad()} == {}
+    assert "was made by llmdctl, from recipe pd-disaggregation" in found["LD1503"].message
+    assert "all of this release" in found["LD1504"].message
+    assert found["LD1510"].outcome is Outcome.PASS
+    assert found["LD1511"].message == f"Release {NAME} is made of the same facets."
+
+
+def test_other_facets_under_the_same_name_are_named(place: Place) -> None:
+    recipe, _ = rendered(NAME, place.namespace, frozen({"path": PATH, "accelerator": "h100"}))
+    spec = build(recipe, name=NAME, namespace=place.namespace)
+    install(spec, helm=place.helm, cluster=place.cluster, options=InstallOptions(wait=False))
+    found = place.bad(accelerator="mi300x")
+    assert set(found) == {"LD1511"}
+    assert "accelerator from h100 to mi300x" in found["LD1511"].message
+
+
+def test_a_release_left_pending_is_named(place: Place) -> None:
+    command = [
+        str(place.helm.engine.path), "install", NAME, str(CHART), "--namespace", place.namespace, "--kubeconfig",
+        str(place.plane.kubeconfig), "--set", "hook=true",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as helm:
+        try:
+            until(lambda: "pending-install" in statuses(place))
+        finally:
+            helm.kill()
+    found = place.bad()
+    assert {"LD1501", "LD1503"} == set(found)
+    assert f"Revision 1 of release {NAME} is pending-install" in found["LD1501"].message
+    assert seen(found["LD1501"]) == [f"Secret/{place.namespace}/sh.helm.release.v1.{NAME}.v1"]
+    assert f"$ helm uninstall {NAME} --namespace {place.namespace}" in found["LD1501"].remedy
+    assert "is another chart's" in found["LD1503"].message
+
+
+def statuses(place: Place) -> list[str]:
+    items = place.plane.api.request("GET", SECRETS.url(namespace=place.namespace)).get("items", [])
+    return [(item["metadata"].get("labels") or {}).get("status", "") for item in items]
+
+
+def test_a_pool_of_somebody_else_that_takes_our_pods_is_named(place: Place) -> None:
+    pool = {
+        "apiVersion": "inference.networking.k8s.io/v1",
+        "kind": "InferencePool",
+        "spec": {
+            "selector": {"matchLabels": {"llm-d.ai/engine-type": "vllm"}},
+            "targetPorts": [{"number": 8000}],
+            "endpointPickerRef": {"name": "theirs-epp", "port": {"number": 9002}},
+        },
+    }
+    place.create(POOLS, pool, name="theirs")
+    found = place.bad()
+    assert set(found) == {"LD1508"}
+    assert f"(InferencePool/{place.namespace}/theirs)" in found["LD1508"].message
+    assert set(seen(found["LD1508"])) == {f"InferencePool/{place.namespace}/theirs"}
+
+
+def test_an_object_of_another_manager_under_our_name_is_named(place: Place) -> None:
+    place.create(
+        SERVICES, {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 80}]}}, name=f"{NAME}-epp"
+    )
+    found = place.bad()
+    assert set(found) == {"LD1504"}
+    assert "belong to whoever used llmdctl-sandbox" in found["LD1504"].message
+    assert seen(found["LD1504"]) == [f"Service/{place.namespace}/{NAME}-epp"]
+
+
+def test_a_scaler_of_somebody_else_is_named(place: Place) -> None:
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": f"{NAME}-decode"},
+            "maxReplicas": 4,
+        },
+    }
+    place.create(SCALERS, scaler, name="theirs")
+    found = place.bad()
+    assert set(found) == {"LD1407"}
+    assert f"HorizontalPodAutoscaler/{place.namespace}/theirs" in seen(found["LD1407"])
+
+
+def test_what_a_removed_release_left_is_named(place: Place) -> None:
+    marks = place.marks
+    marks["annotations"]["meta.helm.sh/release-name"] = "gone"
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    place.create(CLAIMS, claim, name="weights", **marks)
+    found = place.bad()
+    assert set(found) == {"LD1506"}
+    assert f"PersistentVolumeClaim/{place.namespace}/weights" in seen(found["LD1506"])
+
+
+def test_an_object_that_is_being_removed_is_named(place: Place) -> None:
+    url = ACCOUNTS.url(f"{NAME}-epp", namespace=place.namespace)
+    body = {"apiVersion": "v1", "kind": "ServiceAccount"}
+    place.create(ACCOUNTS, body, name=f"{NAME}-epp", finalizers=["example.com/held"], **place.marks)
+    place.plane.api.request("DELETE", url)
+    try:
+        found = place.bad()
+        assert set(found) == {"LD1507"}
+        assert "finalizers hold them: example.com/held" in found["LD1507"].message
+    finally:
+        place.plane.api.request("PATCH", url, {"metadata": {"finalizers": None}}, content=MERGE)
+
+
+def test_a_selector_that_cannot_change_is_named_as_the_server_would_refuse_it(place: Place) -> None:
+    labels = {"app": "older-chart"}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "c:1"}]}},
+        },
+    }
+    place.create(DEPLOYMENTS, deployment, name=f"{NAME}-decode", **place.marks)
+    found = place.bad()
+    assert set(found) == {"LD1510"}
+    assert f"spec.selector of Deployment/{place.namespace}/{NAME}-decode" in found["LD1510"].message
+    said = load(place.folder / "inventory.yaml").section("dry-run").items
+    refused = [entry for entry in said if entry["name"] == f"{NAME}-decode" and entry["kind"] == "Deployment"]
+    assert [entry["outcome"] for entry in refused] == ["rejected"]
+    assert "field is immutable" in refused[0]["message"]
