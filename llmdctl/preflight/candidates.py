@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llmdctl.model.check import Evidence
 from llmdctl.model.device import Device
-from llmdctl.model.quantity import ACCELERATORS
+from llmdctl.preflight.catalogue import Catalogue
 from llmdctl.preflight.identity import DRIVERS
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.nodelocal import in_service
@@ -81,10 +81,18 @@ def everything(case: Case) -> tuple[Candidate, ...]:
 def related(case: Case) -> tuple[Candidate, ...]:
     """The nodes with the recipe's accelerator, as far as they say; without a recipe all with accelerators."""
     all_of_them = accelerated(case)
-    if case.recipe is None:
+    wanted = case.recipe.facets.get("accelerator") if case.recipe else None
+    if wanted is None:
         return all_of_them
-    wanted = case.recipe.facets.get("accelerator")
+    if is_nameless(case, wanted):
+        return together(each for server in case.servers for each in server.selected)
     return tuple(each for each in all_of_them if may_be(each.device, wanted))
+
+
+def is_nameless(case: Case, facet: str) -> bool:
+    """Whether a facet does not say how nodes name its accelerator, so that none can be told to have it."""
+    facts = case.accelerators.get(facet, {})
+    return bool(facts.get("resource")) and not facts.get("identity")
 
 
 def may_be(device: Device, facet: str | None) -> bool:
@@ -110,7 +118,7 @@ def _server(case: Case, template: PodTemplate) -> Server:
 
 
 def _asked(case: Case, template: PodTemplate) -> tuple[str, int]:
-    for name in ACCELERATORS:
+    for name in Catalogue.of(case.accelerators).resources:
         if template.requests.get(name):
             return name, int(template.requests[name])
     made = {obj["metadata"]["name"]: obj for obj in case.rendered("ResourceClaimTemplate")}

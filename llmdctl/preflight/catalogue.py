@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
+from llmdctl.model.quantity import ACCELERATORS
 from llmdctl.preflight.products import OTHERS
 
 PRODUCT: Final = "nvidia.com/gpu.product"
@@ -35,12 +37,24 @@ class Catalogue:
     """Every product: those with a facet, then the others."""
 
     products: tuple[Product, ...]
+    resources: tuple[str, ...]  # extended resources that count accelerators, those of facets of one's own among them
 
     @classmethod
     def of(cls, facets: Mapping[str, Mapping[str, Any]]) -> Catalogue:
-        """From the facts of the accelerator facets; a facet without `identity` names no node."""
+        """From the facts of the accelerator facets; a facet without `identity` names no node.
+
+        What a facet names is its own, also where the table of other products has it.
+        """
         own = [_product(name, facts) for name, facts in facets.items() if facts.get("identity")]
-        return cls(products=(*own, *(_product(None, facts) for facts in OTHERS)))
+        taken = {(vocabulary, value) for each in own for vocabulary, values in each.labels.items() for value in values}
+        others = (_product(None, facts) for facts in OTHERS)
+        free = (
+            each
+            for each in others
+            if not any((word, value) in taken for word in each.labels for value in each.labels[word])
+        )
+        stated = (str(facts.get("resource") or "") for facts in facets.values())
+        return cls(products=(*own, *free), resources=tuple(dict.fromkeys(filter(None, (*ACCELERATORS, *stated)))))
 
     def named(self, vocabulary: str, value: str) -> tuple[Product, ...]:
         """The products that a value names in one vocabulary; several where it does not tell them apart."""
@@ -61,6 +75,11 @@ class Catalogue:
     def of_resource(self, resource: str) -> tuple[Product, ...]:
         """The products that one extended resource counts."""
         return tuple(each for each in self.products if each.resource == resource)
+
+    @cached_property
+    def vocabularies(self) -> tuple[str, ...]:
+        """Every label that some product is named by."""
+        return tuple(dict.fromkeys(word for each in self.products for word in each.labels))
 
     def by_name(self, name: str) -> Product | None:
         """The product with a canonical name."""

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from llmdctl.model.device import Device
-from llmdctl.model.quantity import ACCELERATORS
 from llmdctl.preflight import nodelocal, sharing
 from llmdctl.preflight.catalogue import COREWEAVE, INSTANCE, PRODUCT, Catalogue, Product, canonical, closest
 from llmdctl.preflight.likeness import likeness
@@ -88,12 +87,12 @@ class _Seen:
         """The driver, or the extended resource with devices; where two names count the same cards, the newer one."""
         if self.driver:
             return self.driver
-        have = [name for name in ACCELERATORS if self.node.allocatable.get(name)]
+        have = [name for name in self.catalogue.resources if self.node.allocatable.get(name)]
         if "gpu.intel.com/xe" in have:
             return "gpu.intel.com/xe"  # i915 is another name for the same cards
         if "aws.amazon.com/neuron" in have:
             return "aws.amazon.com/neuron"
-        named = [name for name in ACCELERATORS if name in self.node.allocatable]
+        named = [name for name in self.catalogue.resources if name in self.node.allocatable]
         return next(iter((*have, *named)), "")
 
     @property
@@ -136,7 +135,7 @@ def _devices(case: Case, slices: Sequence[Mapping[str, Any]]) -> Mapping[str, De
     found = {}
     for node in case.nodes:
         cards = published.get(node.name, ())
-        kind = None if cards else (likeness(node), drivers.get(node.name))
+        kind = None if cards else (likeness(node, catalogue.vocabularies), drivers.get(node.name))
         device = None if kind is None else alike.get(kind)
         if device is None:
             own = tuple(each for each in cards if each.driver in DRIVERS)
@@ -233,6 +232,10 @@ def _statements(seen: _Seen) -> Iterator[tuple[str, str, str]]:
         if vocabulary in _COUNTED:
             prefix = f"beta.{vocabulary}."
             yield from ((vocabulary, key, key.removeprefix(prefix)) for key in labels if key.startswith(prefix))
+    known = {*(vocabulary for vocabulary, _ in _LABELS), *_ATTRIBUTES.values()}
+    yield from (
+        (word, word, labels[word]) for word in seen.catalogue.vocabularies if word in labels and word not in known
+    )
     for (driver, attribute), vocabulary in _ATTRIBUTES.items():
         values = {str(each.attributes[attribute]) for each in seen.whole if _has(each, driver, attribute)}
         yield from ((vocabulary, f"{driver}/{attribute}", value) for value in sorted(values))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import Final
 
 from llmdctl.preflight.node import Node
@@ -15,11 +15,11 @@ _DECIDING: Final = (
 """Prefixes of the labels that tell what a node's accelerators are or what speaks against it."""
 
 
-def likeness(node: Node) -> Hashable:
-    """Equal for nodes of which the same is to be said, their names aside."""
+def likeness(node: Node, vocabularies: Collection[str]) -> Hashable:
+    """Equal for nodes of which the same is to be said, their names aside; `vocabularies` are labels of facets."""
     status, spec = node.item.get("status") or {}, node.item.get("spec") or {}
     return (
-        tuple(item for item in node.labels.items() if item[0].startswith(_DECIDING)),
+        tuple(item for item in node.labels.items() if item[0].startswith(_DECIDING) or item[0] in vocabularies),
         tuple((status.get("allocatable") or {}).items()),
         tuple((row.get("type"), row.get("status")) for row in status.get("conditions") or ()),
         bool(spec.get("unschedulable")),

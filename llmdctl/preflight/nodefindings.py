@@ -23,7 +23,7 @@ def node_findings(case: Case, devices: Mapping[str, Device]) -> Mapping[str, Map
     found = {}
     for node in case.nodes:
         device = devices[node.name]
-        kind = None if device.dra else likeness(node)
+        kind = None if device.dra else likeness(node, catalogue.vocabularies)
         judged = None if kind is None else alike.get(kind)
         if judged is None:
             judged = _findings(node, device, catalogue)

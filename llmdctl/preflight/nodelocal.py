@@ -10,15 +10,19 @@ from llmdctl.model.device import Device
 from llmdctl.preflight.catalogue import PRODUCT
 from llmdctl.preflight.node import Node
 
-BAD_WHEN_TRUE: Final = re.compile(
-    r"(Memory|Disk|PID)Pressure|NetworkUnavailable|KernelDeadlock|ReadonlyFilesystem|GPUMissing|.*XID.*|NVLink.*|IBLink.*"
-    r"|Infiniband.*|NebiusGPUError|.*NodeDown",
-    re.IGNORECASE,
-)
-"""Conditions of the kubelet, of node-problem-detector and of clouds that are bad when they are True.
+BAD_WHEN_TRUE: Final = frozenset(
+    {
+        "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable",
+        "KernelDeadlock", "ReadonlyFilesystem", "FilesystemCorruptionProblem", "KubeletProblem",
+        "ContainerRuntimeProblem", "FrequentKubeletRestart", "FrequentContainerdRestart", "FrequentDockerRestart",
+        "GPUMissing", "XIDErrors", "GPUXIDErrors", "NVLinkStatusInactive", "IBLinkFlapping",
+        "UnhealthyNvidiaDevicePlugin", "NebiusGPUError",
+    }
+)  # fmt: skip
+"""Conditions that are bad when they are True: of the kubelet, of node-problem-detector, of AKS and of Nebius.
 
-https://learn.microsoft.com/azure/aks/gpu-health-monitoring, https://docs.nebius.com/kubernetes/maintenance/health-checks,
-https://github.com/kubernetes/node-problem-detector
+https://kubernetes.io/docs/reference/node/node-status/#condition, https://github.com/kubernetes/node-problem-detector,
+https://learn.microsoft.com/azure/aks/node-problem-detector, https://docs.nebius.com/kubernetes/maintenance/health-checks
 """
 
 BAD_WHEN_FALSE: Final = frozenset(
@@ -71,7 +75,7 @@ def _plugin_broken(node: Node, device: Device) -> str:
 
 
 def _unhealthy(node: Node, _: Device) -> str:
-    bad = [kind for kind, state in node.conditions.items() if state == "True" and BAD_WHEN_TRUE.fullmatch(kind)]
+    bad = [kind for kind, state in node.conditions.items() if state == "True" and kind in BAD_WHEN_TRUE]
     bad += [kind for kind, state in node.conditions.items() if state == "False" and kind in BAD_WHEN_FALSE]
     return ", ".join(f"{kind}={node.conditions[kind]}" for kind in bad)
 

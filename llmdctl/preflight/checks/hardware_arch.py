@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from llmdctl.model.finding import Severity
 from llmdctl.preflight.candidates import SHOWN, Candidate, Server
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.hardware import READS, for_servers, suits
-from llmdctl.preflight.verdict import Verdict, failed, passed, warned
+from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
 
 _ARCH: Final = "kubernetes.io/arch"
 
 
 def _architecture(case: Case, found: tuple[Server, ...]) -> Verdict:
-    facts: Mapping[str, Any] = case.recipe.facts.get("accelerator", {}) if case.recipe else {}
-    wanted = str(facts.get("arch", "amd64"))
+    if case.recipe is None:
+        return skipped("no recipe says which processors its image is built for")
+    wanted = str(case.recipe.facts["accelerator"].get("arch", "amd64"))
     for server in found:
         own = server.usable
         other = [each for each in own if _arch(each) not in ("", wanted)]

@@ -8,7 +8,7 @@ from typing import Final
 
 from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
-from llmdctl.preflight.candidates import SHOWN, Candidate, Server, accelerated, may_be, some, together
+from llmdctl.preflight.candidates import SHOWN, Candidate, Server, accelerated, is_nameless, may_be, some, together
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.hardware import READS, for_accelerators, for_servers
@@ -53,6 +53,8 @@ def _resolved(case: Case) -> Verdict:
     if not nodes:
         return skipped("no node offers an accelerator")
     wanted = case.recipe.facets.get("accelerator") if case.recipe else None
+    if wanted and is_nameless(case, wanted):
+        return skipped(f"the facet {wanted} does not say how nodes name it: facts.identity")
     silent = [each for each in nodes if not each.device.facet and not _told(each, wanted)]
     if silent:
         return unknown(
@@ -87,6 +89,8 @@ def _allowed(case: Case, found: tuple[Server, ...]) -> Verdict:
     wanted = case.recipe.facets.get("accelerator") if case.recipe else None
     if not wanted:
         return skipped("no recipe says which accelerator it is made for")
+    if is_nameless(case, wanted):
+        return skipped(f"the facet {wanted} does not say how nodes name it: facts.identity")
     for server in found:
         if not server.offering:
             return _none_of(case, wanted)
@@ -129,7 +133,10 @@ def _instead(others: Iterable[Candidate], wanted: str) -> str:
 
 
 def _enough_each(_: Case, found: tuple[Server, ...]) -> Verdict:
-    for server in found:
+    counted = [each for each in found if each.resource != "google.com/tpu"]
+    if not counted:
+        return skipped("chips and topology of TPU nodes are judged together, see LD0637")
+    for server in counted:
         largest = max((each.device.count for each in server.usable), default=0)
         if not server.usable:
             return skipped(f"no node is a candidate for {server.role}, see LD0601")
@@ -144,7 +151,7 @@ def _enough_each(_: Case, found: tuple[Server, ...]) -> Verdict:
                 ),
                 f"Lower the tensor parallelism of {server.role} to {largest}, or spread a replica over nodes.",
             )
-    return passed("; ".join(f"{each.role} wants {each.count} on one node" for each in found) + ": there is one.")
+    return passed("; ".join(f"{each.role} wants {each.count} on one node" for each in counted) + ": there is one.")
 
 
 def _memory(case: Case, found: tuple[Server, ...]) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -530,3 +531,35 @@ def test_what_claims_hold_is_not_free() -> None:
 def test_nothing_is_free_on_a_cordoned_node() -> None:
     (found,) = summaries(case([node("vanilla-h100-cordoned-upgrading")]))
     assert (found.free, found.schedulable) == (0, False)
+
+
+# --- facets of one's own --------------------------------------------------------------------------------------------
+
+
+def own_facet(**identity: Any) -> Mapping[str, Any]:
+    return {"vendor": "example", "resource": "example.com/x100", "memory_mib": 65536, "identity": identity}
+
+
+def test_a_new_accelerator_is_one_file() -> None:
+    facts = own_facet(product="X100", labels={"example.com/model": ["X100"]})
+    nodes = [labelled({"example.com/model": "X100"}, {"example.com/x100": "8"})]
+    found = devices(replace(case(nodes), accelerators={**accelerators(), "x100": facts}))["n"]
+    assert (found.facet, found.product, found.key) == ("x100", "X100", "example.com/model")
+    assert (found.resource, found.count, found.memory_mib) == ("example.com/x100", 8, 65536)
+
+
+def test_a_facet_takes_over_what_no_facet_described() -> None:
+    l20 = [labelled({"nvidia.com/gpu.product": "NVIDIA-L20"})]
+    assert (found := devices(case(l20))["n"]).product == "L20"
+    assert found.facet is None
+    facts = own_facet(product="L20", labels={"nvidia.com/gpu.product": ["NVIDIA-L20"]})
+    found = devices(replace(case(l20), accelerators={**accelerators(), "l20": facts}))["n"]
+    assert (found.facet, found.memory_mib) == ("l20", 65536)
+
+
+def test_nodes_that_differ_in_a_label_of_a_facet_are_not_alike() -> None:
+    facts = own_facet(product="X100", labels={"example.com/model": ["X100"]})
+    named = labelled({"example.com/model": "X100"}, {"example.com/x100": "8"})
+    bare = {**labelled({}, {"example.com/x100": "8"}), "metadata": {"name": "m", "labels": {}}}
+    found = devices(replace(case([named, bare]), accelerators={**accelerators(), "x100": facts}))
+    assert [found["n"].key, found["m"].key] == ["example.com/model", "example.com/x100"]
