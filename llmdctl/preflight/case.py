@@ -19,6 +19,7 @@ from llmdctl.preflight.workload import PodTemplate, templates
 
 if TYPE_CHECKING:
     from llmdctl.preflight.candidates import Candidate, Server
+    from llmdctl.preflight.slices import PublishedDevice
 
 Item = Mapping[str, Any]
 
@@ -86,6 +87,20 @@ class Case:
         from llmdctl.preflight.nodefindings import node_findings
 
         return node_findings(self, self.devices)
+
+    @cached_property
+    def within_reach(self) -> tuple[tuple[Node, ...], ...]:
+        """For each of `workloads` the nodes with its accelerators that it may go to. Raises UnknowableError."""
+        from llmdctl.preflight.interconnect import within_reach
+
+        return within_reach(self)
+
+    @cached_property
+    def published_cards(self) -> Mapping[str, tuple[PublishedDevice, ...]]:
+        """Node name -> RDMA cards in ResourceSlices. Raises UnknowableError without these."""
+        from llmdctl.preflight.interconnect import published_cards
+
+        return published_cards(self)
 
     @cached_property
     def platform(self) -> Platform:

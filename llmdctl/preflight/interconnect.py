@@ -8,8 +8,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from llmdctl.model.quantity import ACCELERATORS
-from llmdctl.preflight.capacity import eligible
+from llmdctl.preflight.capacity import bound_volumes
 from llmdctl.preflight.node import Node
+from llmdctl.preflight.nodeselection import refusal
 from llmdctl.preflight.rdma import NIC_CLASSES, NIC_DRIVERS, meaning
 from llmdctl.preflight.slices import PublishedDevice, by_node
 from llmdctl.preflight.workload import PodTemplate
@@ -71,6 +72,15 @@ def hosts(case: Case, template: PodTemplate) -> tuple[Node, ...]:
 
     Raises UnknowableError without nodes, and for a pod with claims also without ResourceSlices.
     """
+    return case.within_reach[case.workloads.index(template)]
+
+
+def within_reach(case: Case) -> tuple[tuple[Node, ...], ...]:
+    """`hosts` of every workload, in their order. Raises UnknowableError."""
+    return tuple(_hosts(case, template) for template in case.workloads)
+
+
+def _hosts(case: Case, template: PodTemplate) -> tuple[Node, ...]:
     resources = [name for name in ACCELERATORS if template.requests.get(name)]
     if resources:
         having = [node for node in case.nodes if any(node.allocatable.get(name) for name in resources)]
@@ -78,15 +88,22 @@ def hosts(case: Case, template: PodTemplate) -> tuple[Node, ...]:
         published = by_node(case.section("resource-slices"))
         having = [node for node in case.nodes if published.get(node.name)]
     else:
-        having = []
-    free = eligible(case, template)
-    return tuple([node for node in having if not free.get(node.name)] or having)
+        return ()
+    volumes = bound_volumes(case, template) if having else ()
+    return tuple([node for node in having if not refusal(node, template.spec, volumes)] or having)
 
 
 def cards(case: Case, node: Node) -> tuple[PublishedDevice, ...]:
     """RDMA cards that DRA drivers publish of a node. Raises UnknowableError without ResourceSlices."""
-    found = by_node(case.section("resource-slices")).get(node.name, ())
-    return tuple(each for each in found if each.driver in NIC_DRIVERS and _rdma(each))
+    return case.published_cards.get(node.name, ())
+
+
+def published_cards(case: Case) -> Mapping[str, tuple[PublishedDevice, ...]]:
+    """Node name -> the RDMA cards that DRA drivers publish of it. Raises UnknowableError without ResourceSlices."""
+    return {
+        name: tuple(each for each in devices if each.driver in NIC_DRIVERS and _rdma(each))
+        for name, devices in by_node(case.section("resource-slices")).items()
+    }
 
 
 def _rdma(device: PublishedDevice) -> bool:
