@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from llmdctl.cli import composing, doors
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import CatalogOptions, ClusterOptions, NamespaceOptions, OutputOptions
-from llmdctl.cli.output import Format, console, replace_file, say, session, use, write_json, write_result, write_text
+from llmdctl.cli.output import Format, console, replace_file, say, session, use, write_json, write_result
 from llmdctl.errors import PreflightError
 
 if TYPE_CHECKING:
@@ -71,12 +72,12 @@ def capture(asked: CaptureOptions, place: NamespaceOptions, cluster: ClusterOpti
     if asked.redact:
         taken = redact(taken)
     if asked.to is not None:
-        replace_file(asked.to, "".join(lines(taken)))
+        replace_file(asked.to, lines(taken))
         _summary(taken, asked.to)
     elif session.format is Format.JSON:
         write_json(document(taken))
     else:
-        write_text("".join(lines(taken)))
+        sys.stdout.writelines(lines(taken))
     _unread(taken)
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum, StrEnum
 from pathlib import Path, PurePath
@@ -116,11 +116,12 @@ def as_text(result: DataclassInstance, form: Format) -> str:
     return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=False))
 
 
-def replace_file(file: Path, text: str) -> None:
-    """Write a file whole or not at all. Raises UsageError when that cannot be done."""
+def replace_file(file: Path, text: str | Iterable[str]) -> None:
+    """Write a file whole or not at all, from a text or its parts. Raises UsageError when that cannot be done."""
     partial = file.with_name(f".{file.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        with partial.open("w", encoding="utf-8") as written:
+            written.writelines((text,) if isinstance(text, str) else text)
         partial.replace(file)
     except OSError as cause:
         partial.unlink(missing_ok=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from llmdctl.errors import ClusterError, ForbiddenError, TimedOutError, UnauthenticatedError
@@ -16,11 +17,12 @@ from llmdctl.model.sections import ENOUGH_IN_ONE_NAMESPACE, OBJECTS, OF_ONE_NAME
 from llmdctl.model.trimming import trimmer
 
 Item = Mapping[str, Any]
+Trim = Callable[[Item, str, str], dict[str, Any]]
 
 _METADATA: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _TABLE: Final = "application/json;as=Table;g=meta.k8s.io;v=v1"
 _PAGE: Final = 500  # objects a request, as kubectl asks for them
-_PAGES: Final = {"crds": 50}  # one may weigh a megabyte, for its schema
+_PAGES: Final = {"crds": 50, "nodes": 250}  # a CRD may weigh a megabyte, for its schema, and a node 30 kB
 _QUERIES: Final[dict[str, dict[str, str]]] = {
     "pods": {"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"},
     "releases": {"labelSelector": "owner=helm"},
@@ -117,50 +119,66 @@ class Lister:
             return Reading(seen=outcome(error), reason=error.message)
 
     def _items(self, name: str, kind: Kind, resource: Resource, namespace: str) -> list[Item]:
-        try:
-            return list(self._each(name, kind, resource, namespace))
-        except _GoneError:
-            return list(self._each(name, kind, resource, namespace))
-
-    def _each(self, name: str, kind: Kind, resource: Resource, namespace: str) -> Iterator[Item]:
         path, what = resource.path(namespace=namespace or None), f"list {resource.plural}"
+        accept, query = JSON_TYPE if kind.keep else _METADATA, _QUERIES.get(name, {})
         if name == "secrets":
-            for page in pages(self.cluster, path, what=what, accept=_TABLE, query={"includeObject": "None"}):
-                yield from _secrets(page, namespace)
-            return
-        trim = trimmer(kind)
-        accept = JSON_TYPE if kind.keep else _METADATA
-        for page in pages(
-            self.cluster, path, what=what, accept=accept, query=_QUERIES.get(name, {}), size=_PAGES.get(name, _PAGE)
-        ):
-            own = resource.kind or str(page.get("kind", "")).removesuffix("List")
-            for item in page.get("items") or ():
-                yield trim(item, resource.api_version, own)
+            accept, query = _TABLE, {"includeObject": "None"}
+        size = _PAGES.get(name, _PAGE)
+        for last in (False, True):
+            take = partial(_secrets, namespace) if name == "secrets" else partial(_trimmed, trimmer(kind), resource)
+            try:
+                return gathered(self.cluster, path, what=what, accept=accept, query=query, size=size, take=take)
+            except _GoneError:
+                if last:
+                    raise
+        raise AssertionError("unreachable")
 
 
 class _GoneError(ClusterError):
     """The server has forgotten the list between two pages of it."""
 
 
-def pages(
-    cluster: Cluster, path: str, *, what: str, accept: str, query: Mapping[str, str], size: int = _PAGE
-) -> Iterator[Mapping[str, Any]]:
-    """The pages of a list, as documents. Raises what `Cluster.list_objects` raises."""
+def gathered(
+    cluster: Cluster,
+    path: str,
+    *,
+    what: str,
+    accept: str,
+    query: Mapping[str, str],
+    size: int,
+    take: Callable[[Mapping[str, Any]], Iterable[Item]],
+) -> list[Item]:
+    """What `take` keeps of each page of a list. One page is held at a time.
+
+    Raises what `Cluster.list_objects` raises.
+    """
     asked = {"limit": str(size), **query}
+    kept: list[Item] = []
     while True:
-        answer = cluster.exchange("GET", path, query=asked, accept=accept)
-        if answer.status == _GONE:
-            raise _GoneError(f"{what}: the list changed faster than it could be read")
-        page = answer.checked(what=what).document(what=what)
-        rows = page.get("rows" if "Table" in accept else "items")
-        if rows is not None and not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
-            raise ClusterError(f"{what}: the answer is no list of objects")
-        yield page
+        page = _page(cluster, path, what=what, accept=accept, query=asked)
+        kept += take(page)
         metadata = page.get("metadata")
         following = metadata.get("continue") if isinstance(metadata, dict) else None
         if not following:
-            return
+            return kept
         asked["continue"] = str(following)
+        del page, metadata  # before the next one comes
+
+
+def _page(cluster: Cluster, path: str, *, what: str, accept: str, query: Mapping[str, str]) -> dict[str, Any]:
+    answer = cluster.exchange("GET", path, query=query, accept=accept)
+    if answer.status == _GONE:
+        raise _GoneError(f"{what}: the list changed faster than it could be read")
+    page = answer.checked(what=what).document(what=what)
+    rows = page.get("rows" if "Table" in accept else "items")
+    if rows is not None and not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+        raise ClusterError(f"{what}: the answer is no list of objects")
+    return page
+
+
+def _trimmed(trim: Trim, resource: Resource, page: Mapping[str, Any]) -> Iterator[Item]:
+    kind = resource.kind or str(page.get("kind", "")).removesuffix("List")
+    return (trim(item, resource.api_version, kind) for item in page.get("items") or ())
 
 
 def outcome(error: ClusterError) -> Seen:
@@ -178,7 +196,7 @@ def _assumed(kind: Kind) -> Resource:
     )  # fmt: skip
 
 
-def _secrets(page: Mapping[str, Any], namespace: str) -> Iterator[Item]:
+def _secrets(namespace: str, page: Mapping[str, Any]) -> Iterator[Item]:
     """Name and type of Secrets, from the table that kubectl shows of them."""
     columns = [str(column.get("name", "")).lower() for column in page.get("columnDefinitions") or ()]
     for row in page.get("rows") or ():
