@@ -19,7 +19,9 @@ GENERATORS = (
     "inventory_schema.py",
     "output_schemas.py",
     "lint_rules.py",
+    "check_pages.py",
     "matrix.py",
+    "preflight_pages.py",
     "readme.py",
     "scheduler_versions.py",
 )
