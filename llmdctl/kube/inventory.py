@@ -16,6 +16,7 @@ from llmdctl.kube.door import Cluster
 from llmdctl.kube.listing import Lister, outcome
 from llmdctl.kube.served import Served
 from llmdctl.kube.tries import Trier
+from llmdctl.model.collecting import uncollected
 from llmdctl.model.inventory import Inventory, Section, Seen
 from llmdctl.model.sections import NAMES, OBJECTS
 
@@ -69,7 +70,8 @@ def capture(
         return trier.live(objects) if name == "live" else trier.dry_run(objects)
 
     jobs = [partial(read, name) for name in wanted]
-    found = abreast(jobs, threads=reviews.THREADS, until_s=until_s)
+    with uncollected():
+        found = abreast(jobs, threads=reviews.THREADS, until_s=until_s)
     read_now = {name: section or _TIMED_OUT for name, section in zip(wanted, found, strict=True)}
     everything = {**known, **read_now}
     return Inventory(

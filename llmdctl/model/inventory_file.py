@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from llmdctl.errors import Problem, UsageError
 from llmdctl.model import yaml_text
+from llmdctl.model.collecting import uncollected
 from llmdctl.model.inventory import Inventory, Section, Seen
 from llmdctl.model.kubectl_output import gathered
 from llmdctl.model.redaction import redact
@@ -65,6 +66,11 @@ def load(path: Path) -> Inventory:
 
 def parse(written: bytes, *, file: str) -> Inventory:
     """As `load`, from the content of a file that is called `file` in messages."""
+    with uncollected():
+        return _parsed(written, file)
+
+
+def _parsed(written: bytes, file: str) -> Inventory:
     try:
         text = Text.read(written)
     except UnreadableTextError as cause:
