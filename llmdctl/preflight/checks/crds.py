@@ -24,6 +24,7 @@ from llmdctl.preflight.crd import (
     rendered_kinds,
     version,
 )
+from llmdctl.preflight.phrases import all_of, counted
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
 
 GATEWAY: Final = "gateway.networking.k8s.io"
@@ -50,12 +51,14 @@ def _others(case: Case) -> Verdict:
     found = of_group(case, GATEWAY)
     if extra:
         return warned(
-            f"What is rendered is served; {len(extra)} more CRDs of the pinned release are not there: {names(extra)}.",
+            f"What is rendered is served. Not there of the pinned release: {names(extra)}.",
             tuple(Evidence(object=f"CustomResourceDefinition//{name}", observed="absent") for name in extra),
             *how(extra.values()),
         )
     dated = oldest_bundle(found)
-    return passed(f"{len(found)} CRDs of Gateway API are there{f', {dated[1].bundle} or newer' if dated else ''}.")
+    return passed(
+        f"Gateway API is there: {counted(len(found), 'CRD')}{f', {dated[1].bundle} or newer' if dated else ''}."
+    )
 
 
 def _inference(case: Case) -> Verdict:
@@ -117,7 +120,7 @@ def _channel(case: Case) -> Verdict:
         )  # fmt: skip
     if not found:
         return passed("No CRD of Gateway API is there that could disagree.")
-    return passed(f"All {len(found)} CRDs of Gateway API are of {bundles[0]}, {channels[0]} channel.")
+    return passed(f"{all_of(len(found), 'CRD')} of Gateway API: {bundles[0]}, {channels[0]} channel.")
 
 
 def _alpha(case: Case) -> Verdict:
@@ -134,8 +137,8 @@ def _alpha(case: Case) -> Verdict:
             for item in old
         )
         return failed(
-            f"{len(old)} InferencePools of the alpha API group are there. Gateways of today take only v1; two pools of"
-            " the two groups may select the same pods.",
+            f"{counted(len(old), 'InferencePool')} of the alpha API group left. Gateways of today take only v1; two"
+            " pools of the two groups may select the same pods.",
             seen,
             "Make each anew as inference.networking.k8s.io/v1, point the routes to it, then delete the old one.",
             "$ kubectl get inferencepools.inference.networking.x-k8s.io --all-namespaces",

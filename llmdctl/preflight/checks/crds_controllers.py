@@ -61,7 +61,7 @@ def _keda(case: Case) -> Verdict:
         )  # fmt: skip
     if len(operators) > 1:
         return warned(
-            f"{len(operators)} operators of KEDA run; one cluster can have one, they undo each other's work.",
+            f"{len(operators)} operators of KEDA run; they undo each other's work. One is the limit in a cluster.",
             _seen(operators), "Remove all but one.",
         )  # fmt: skip
     return _well(case, KEDA)
@@ -166,7 +166,9 @@ def _lws_upgrade(case: Case) -> Verdict:
     if need is None:
         return skipped("the recipe does not need LeaderWorkerSet")
     crd = crds(case).get(_LWS_CRD)
-    if crd is None or crd.release is None:
+    if crd is None:
+        return skipped("the CRD of LeaderWorkerSet is not there yet")
+    if crd.release is None:
         return passed("The CRD of LeaderWorkerSet is not in any Helm release, so no upgrade removes it.")
     release, namespace = crd.release
     if crd.annotations.get("helm.sh/resource-policy") == "keep":
@@ -190,11 +192,11 @@ def _monitor_kinds(case: Case) -> Verdict:
         return skipped("the recipe makes no monitors")
     missing = lacking(case, kinds)
     if not missing:
-        return passed(f"{names(kinds)} is served.")
+        return passed(f"Served: {names(kinds)}.")
     there = sorted({_MONITORS[crd.group] for crd in of_group(case, *_MONITORS) if crd.served})
     others = [f"The cluster has other monitors; take them: --metrics {name}." for name in there]
     return failed(
-        f"{names(missing)} is not served: Helm fails with `no matches for kind`.",
+        f"Not served: {names(missing)}. Helm fails with `no matches for kind`.",
         missing_evidence(missing), *others, *how(prerequisites(case, *_MONITORS).values()), "Or take --metrics none.",
     )  # fmt: skip
 
@@ -203,6 +205,8 @@ def _selected(case: Case) -> Verdict:
     wanted = [obj for obj in case.rendered("PodMonitor", "ServiceMonitor") if _is_operators(obj)]
     if not wanted:
         return skipped("the recipe makes no monitors of the Prometheus operator")
+    if lacking(case, rendered_kinds(case, _OPERATOR)):
+        return skipped("LD0410 says that the kinds of these monitors are missing")
     servers = case.section("prometheuses")
     if not servers:
         return warned(
@@ -211,9 +215,9 @@ def _selected(case: Case) -> Verdict:
         )  # fmt: skip
     unread = [obj for obj in wanted if not any(_reads(case, server, obj) for server in servers)]
     if not unread:
-        return passed(f"A Prometheus reads all {len(wanted)} monitors of the recipe.")
+        return passed("A Prometheus reads every monitor of the recipe.")
     return failed(
-        f"None of {len(servers)} Prometheuses selects {len(unread)} of {len(wanted)} monitors: nothing is scraped.",
+        f"No Prometheus ({len(servers)} there) selects {len(unread)} of {len(wanted)} monitors: nothing is scraped.",
         tuple(
             Evidence(object=_identity(server), observed=_selectors(server), expected="the labels of the monitors")
             for server in servers
@@ -318,7 +322,7 @@ CHECKS: Final = (
         title="A Prometheus reads the monitors",
         severity=Severity.WARNING,
         rule=_selected,
-        needs=("prometheuses", "namespaces"),
+        needs=("prometheuses", "namespaces", "crds"),
         why="kube-prometheus-stack lets its Prometheus select only monitors labelled with its own release, unless told"
         " otherwise; then nothing is scraped and nothing says so.",
         remedy="Label the monitors, or let the Prometheus select all.",

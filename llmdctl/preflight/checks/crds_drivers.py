@@ -12,6 +12,7 @@ from llmdctl.model.finding import Severity
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.crd import how, lacking, missing_evidence, names, rendered_kinds
+from llmdctl.preflight.phrases import all_of, counted
 from llmdctl.preflight.slices import Pool, pools
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, unknown
 
@@ -50,7 +51,7 @@ def _compute_domain(case: Case) -> Verdict:
     nodes = _publishing(pools(case.section("resource-slices")), _DOMAIN_DRIVER)
     if not nodes:
         return failed(f"No node publishes devices of {_DOMAIN_DRIVER}: no pod gets into a domain.", (), *way)
-    return passed(f"ComputeDomain is served, and {len(nodes)} nodes publish devices of {_DOMAIN_DRIVER}.")
+    return passed(f"ComputeDomain is served; devices of {_DOMAIN_DRIVER} on {counted(len(nodes), 'node')}.")
 
 
 def _publishing(found: tuple[Pool, ...], driver: str) -> frozenset[str]:
@@ -86,15 +87,15 @@ def _drivers(case: Case) -> Verdict:
     broken = [pool for pool in found if pool.driver in drivers.values() and not pool.complete]
     if broken:
         return failed(
-            f"{len(broken)} pools are incomplete (their newest generation lacks slices), so nothing is allocated from"
-            " them.",
+            f"Incomplete pools of devices: {len(broken)}. Their newest generation lacks slices, and nothing is"
+            " allocated from them.",
             tuple(
                 Evidence(object=f"ResourcePool//{pool.name}", observed=f"{pool.driver}, incomplete") for pool in broken
             ),
             "Wait until the driver has published all slices; if it does not, restart its kubelet plugin.",
         )
     count = len(frozenset().union(*(_publishing(found, driver) for driver in drivers.values())))
-    return passed(f"{names(sorted(set(drivers.values())))} publish devices on {count} nodes.")
+    return passed(f"Devices of {names(sorted(set(drivers.values())))} are published on {counted(count, 'node')}.")
 
 
 def _dra(case: Case) -> tuple[Any, ...]:
@@ -124,7 +125,7 @@ def _operators(case: Case) -> Verdict:
         return skipped("no operator of a device vendor reports a state")
     bad = [(item, said) for item in items if (said := _state(item)) is not None]
     if not bad:
-        return passed(f"All {len(items)} states that operators of device vendors report are well.")
+        return passed(f"{all_of(len(items), 'state')} that operators of device vendors report: well.")
     return failed(
         f"{len(bad)} of {len(items)} states that operators of device vendors report are not well:"
         f" {names(f'{_named(item)} {said}' for item, said in bad)}.",
@@ -173,7 +174,7 @@ def _networks(case: Case) -> Verdict:
     }
     lost = {key: who for key, who in wanted.items() if key not in have}
     if not lost:
-        return passed(f"All {len(wanted)} networks that the pods ask for are defined.")
+        return passed(f"{all_of(len(wanted), 'network')} that the pods ask for: defined.")
     return failed(
         f"{len(lost)} of {len(wanted)} networks that the pods ask for are not defined ({len(have)} others are): the"
         " pods stay in ContainerCreating.",

@@ -25,6 +25,7 @@ from llmdctl.preflight.crd import (
     rendered_kinds,
     version,
 )
+from llmdctl.preflight.phrases import all_of, counted
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
 
 _OPENSHIFT_POLICY: Final = "openshift-ingress-operator-gatewayapi-crd-admission"
@@ -64,7 +65,10 @@ def needed_crds(case: Case) -> tuple[Crd, ...]:
 def _owner(case: Case) -> Verdict:
     if not case.objects and not prerequisites(case):
         return skipped("no recipe was named")
-    owned = [crd for crd in needed_crds(case) if crd.owner]
+    there = needed_crds(case)
+    if not there:
+        return skipped("none of the CRDs that the recipe needs is there yet")
+    owned = [crd for crd in there if crd.owner]
     if not owned:
         return passed("None of the CRDs that the recipe needs says that a platform or a release manages it.")
     seen = evidence(owned, lambda crd: f"belongs to {crd.owner}{f', {crd.bundle}' if crd.bundle else ''}")
@@ -80,12 +84,13 @@ def _owner(case: Case) -> Verdict:
     gaps = [name for name in absent(case) if name.partition(".")[2] in groups]
     if gaps:
         return warned(
-            f"{len(gaps)} CRDs of the pinned release are not there ({names(gaps)}); those beside them belong to"
+            f"Not there of the pinned release: {names(gaps)}. The CRDs beside them belong to"
             f" {names(sorted({groups[name.partition('.')[2]] for name in gaps}))}.",
             seen,
             "Ask the owner for an upgrade before you add CRDs of another release to theirs.",
         )
-    return passed(f"{len(owned)} CRDs have an owner ({names(sorted({crd.owner for crd in owned}))}): left alone.", seen)
+    who = names(sorted({crd.owner for crd in owned}))
+    return passed(f"{counted(len(owned), 'CRD')} with an owner ({who}): left alone.", seen)
 
 
 def _policy(case: Case) -> Verdict:
@@ -94,7 +99,9 @@ def _policy(case: Case) -> Verdict:
     changes = absent(case, GATEWAY)
     bound = dict(_bound(case))
     if not changes:
-        return passed(f"No CRD of Gateway API has to be applied; {len(bound)} policies guard CRDs.")
+        return passed(
+            f"No CRD of Gateway API has to be applied. Admission policies about CRDs: {names(bound) or 'none'}."
+        )
     seen = tuple(Evidence(object=f"ValidatingAdmissionPolicy//{name}", observed="bound, denies") for name in bound)
     if _OPENSHIFT_POLICY in bound:
         return failed(
@@ -148,16 +155,17 @@ def _established(case: Case) -> Verdict:
         return skipped("the recipe renders only kinds of the API server itself")
     missing = lacking(case, [kind for kind in kinds if kind.group not in _JUDGED])
     if missing:
-        required = [need for name, need in prerequisites(case).items() if name in absent(case)]
+        gone = absent(case, *{kind.group for kind in missing})
+        required = tuple(gone.values())
         return failed(
-            f"{len(missing)} kinds that the recipe renders are not served: {names(missing)}.",
+            f"Not served, and rendered by the recipe: {names(missing)}.",
             missing_evidence(missing),
             *(how(required) if required else ("Install the controller that these kinds are of.",)),
         )
     bad = [(crd, why) for crd in needed_crds(case) if (why := _fault(case, crd))]
     if bad:
         return failed(
-            f"{len(bad)} CRDs are not in order: {names(f'{crd.name} {why}' for crd, why in bad)}.",
+            f"CRDs that are not in order: {names(f'{crd.name} {why}' for crd, why in bad)}.",
             tuple(Evidence(object=crd.identity, observed=why) for crd, why in bad),
             f"$ kubectl describe crd {bad[0][0].name}",
             "Bring the controller whose webhook converts it back, or finish its removal and install it anew.",
@@ -166,7 +174,7 @@ def _established(case: Case) -> Verdict:
     there = needed_crds(case)
     if not there and not mine:
         return skipped(f"what is missing is said by {names(sorted({_JUDGED[kind.group] for kind in kinds}))}")
-    return passed(f"{len(there)} CRDs that the recipe needs are established.")
+    return passed(f"{all_of(len(there), 'CRD')} that the recipe needs: established.")
 
 
 def _fault(case: Case, crd: Crd) -> str:
@@ -204,10 +212,10 @@ def _imported(case: Case) -> Verdict:
         return passed("No chart of a prerequisite has to be installed, so no CRD has to change hands.")
     clashes = [(crd, need) for need in installing.values() for crd in _foreign(case, need)]
     if not clashes:
-        return passed(f"No CRD that {names(need.title for need in installing.values())} brings is somebody else's.")
+        return passed(f"No CRD of {names(need.title for need in installing.values())} is somebody else's.")
     return failed(
-        f"{names(dict.fromkeys(need.title for _, need in clashes))} would be installed, and Helm refuses:"
-        f" {len(clashes)} of its CRDs are there and not of that release.",
+        f"{names(dict.fromkeys(need.title for _, need in clashes))} would be installed, and Helm refuses,"
+        f" because of CRDs that are there and not of that release: {names(crd.name for crd, _ in clashes)}.",
         tuple(
             Evidence(object=crd.identity, observed=crd.owner or "no Helm release", expected=_release(need))
             for crd, need in clashes
@@ -248,7 +256,7 @@ def _stored(case: Case) -> Verdict:
         return skipped("none of the CRDs that the recipe needs is there")
     bad = [(crd, old) for crd in required if (old := _leftover(case, crd))]
     if not bad:
-        return passed(f"Objects of all {len(required)} CRDs are stored in a version that stays.")
+        return passed(f"Objects are stored in versions that stay ({counted(len(required), 'CRD')}).")
     return failed(
         f"{names(f'{crd.name} still lists {names(old)} as stored' for crd, old in bad)}: an upgrade that drops such a"
         " version is refused by the API server.",

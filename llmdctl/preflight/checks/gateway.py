@@ -68,7 +68,7 @@ def _judged(case: Case, name: str, have: Mapping[str, Mapping[str, Any]]) -> Ver
     if name not in have:
         if simulated(case):
             return skipped("all nodes are simulated, so no controller of a Gateway can run")
-        others = f" ({names(sorted(have))} are there)" if have else ""
+        others = f" (there: {names(sorted(have))})" if have else ""
         return failed(
             f"GatewayClass {name} is not there{others}: nobody would make the Gateway.",
             (Evidence(object=f"GatewayClass//{name}", observed="absent"),),
@@ -260,8 +260,10 @@ def _revisions(case: Case) -> Verdict:
     if not any(need.name == "istio" for need in providers(case)):
         return skipped("the recipe does not need Istio")
     found = controllers(case, ISTIOD)
-    if len(found) < 2:
-        return passed(f"{len(found)} control plane of Istio is there.")
+    if not found:
+        return skipped("no control plane of Istio was found")
+    if len(found) == 1:
+        return passed(f"One control plane of Istio is there: {found[0].identity}.")
     marked = [obj for obj in case.rendered("Gateway") if (obj["metadata"].get("labels") or {}).get("istio.io/rev")]
     spaces = [item for item in case.section("namespaces") if item["metadata"]["name"] == case.namespace]
     if marked or any("istio.io/rev" in (item["metadata"].get("labels") or {}) for item in spaces):

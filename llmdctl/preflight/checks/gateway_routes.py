@@ -11,11 +11,20 @@ from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.gateway import conditions
 from llmdctl.preflight.crd import crds, names
+from llmdctl.preflight.node import Node
 from llmdctl.preflight.selector import selects
 from llmdctl.preflight.verdict import UnknowableError, Verdict, failed, passed, skipped, warned
 
 _CLOUDS: Final = frozenset({"gke", "eks", "aks", "oci", "doks", "coreweave"})
 """Platforms with a load balancer of their own for every Service of that type."""
+_PROVIDERS: Final[Mapping[str, str]] = {
+    "aws": "AWS",
+    "azure": "Azure",
+    "digitalocean": "DigitalOcean",
+    "gce": "Google Cloud",
+    "ibm": "IBM Cloud",
+}
+"""Prefix of spec.providerID -> a cloud whose controller makes load balancers; it also runs below OpenShift."""
 _BALANCERS: Final[Mapping[str, str]] = {
     "ipaddresspools.metallb.io": "MetalLB",
     "ciliumloadbalancerippools.cilium.io": "Cilium",
@@ -36,6 +45,9 @@ def _load_balancer(case: Case) -> Verdict:
     known = [title for name, title in _BALANCERS.items() if name in crds(case)]
     if known:
         return passed(f"{names(known)} is there to give Services an address.")
+    clouds = {title for node in case.nodes for name, title in _PROVIDERS.items() if _provider(node) == name}
+    if clouds:
+        return passed(f"The nodes are of {names(sorted(clouds))}, which gives Services an address.")
     if case.platform.name in _CLOUDS:
         return passed(f"{case.platform.name} gives Services of type LoadBalancer an address.")
     waiting = f"{len(live)} Services of that type wait for an address, and n" if live else "N"
@@ -50,6 +62,10 @@ def _load_balancer(case: Case) -> Verdict:
         "Install MetalLB or kube-vip, or stay inside the cluster: annotate the Gateway"
         " networking.istio.io/service-type=ClusterIP (gateway.annotations), or take --gateway standalone.",
     )  # fmt: skip
+
+
+def _provider(node: Node) -> str:
+    return str((node.item.get("spec") or {}).get("providerID") or "").partition("://")[0]
 
 
 def _inside(gateway: Mapping[str, Any]) -> bool:
@@ -75,7 +91,7 @@ def _clash(case: Case) -> Verdict:
         return passed(f"No other route takes the same host and path on the same Gateway ({len(wanted)} were compared).")
     shown = clashes[0][1]
     return failed(
-        f"{len(clashes)} matches of other routes are the same as the recipe's: {shown[2]} {shown[3]} on Gateway"
+        f"Other routes match the same as the recipe's: {shown[2]} {shown[3]} on Gateway"
         f" {shown[0][0]}/{shown[0][1]}{f', host {shown[1]}' if shown[1] else ''}. The older route wins.",
         tuple(
             Evidence(object=f"HTTPRoute/{_key(case, item)[0]}/{_key(case, item)[1]}", observed=f"{match[2]} {match[3]}")

@@ -11,6 +11,7 @@ from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.releases import RELEASE_NAME, RELEASE_NAMESPACE, identity, is_own, revisions
 from llmdctl.preflight.crd import names
+from llmdctl.preflight.phrases import counted
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped
 
 Item = Mapping[str, Any]
@@ -39,6 +40,8 @@ def _ownership(case: Case) -> Verdict:
     if nothing:
         return nothing
     live = case.section("live")
+    if not live:
+        return passed(f"None of the {len(case.objects)} objects exists yet.")
     foreign = [item for item in live if not is_own(case, item)]
     if not foreign:
         return passed(f"{len(live)} of {len(case.objects)} objects exist, all of this release.")
@@ -75,7 +78,7 @@ def _gitops(case: Case) -> Verdict:
     live = case.section("live")
     held = {identity(item): who for item in live if (who := _manager(item))}
     if not held:
-        return passed(f"None of the {len(live)} objects that exist is managed by a GitOps tool.")
+        return passed(f"Objects of the release that exist: {len(live)}; a GitOps tool manages none.")
     return failed(
         f"{names(sorted(set(held.values())))} manages {len(held)} of the objects that exist: it puts back what an"
         " installation changes.",
@@ -94,13 +97,13 @@ def _leftovers(case: Case) -> Verdict:
     known = {(each.name, each.namespace) for each in revisions(case)}
     left = [item for section in _LEFTOVERS for item in case.section(section) if _orphan(item, known)]
     if not left:
-        return passed(f"Nothing is left over of a release that is gone ({len(known)} releases are there).")
+        return passed(f"Nothing is left over of a release that is gone (releases there: {len(known)}).")
     gone = sorted({_release(item) for item in left})
     claims = sum(item.get("kind") == "PersistentVolumeClaim" for item in left)
     return failed(
-        f"{len(left)} objects are left over of {len(gone)} releases that are gone"
+        f"{counted(len(left), 'object')} left over of releases that are gone"
         f" ({names(f'{space}/{name}' for name, space in gone)})"
-        f"{f'; {claims} of them are volumes, which go on costing' if claims else ''}.",
+        f"{', volumes among them, which go on costing' if claims else ''}.",
         tuple(
             Evidence(object=identity(item), observed=f"of release {'/'.join(_release(item)[::-1])}") for item in left
         ),
@@ -133,7 +136,7 @@ def _terminating(case: Case) -> Verdict:
         return passed("Nothing that the release would make is being removed right now.")
     held = sorted({name for item in going for name in (item["metadata"].get("finalizers") or ())})
     return failed(
-        f"{len(going)} objects that the release would make are being removed"
+        f"What the release would make is being removed: {names(identity(item) for item in going)}"
         f"{f'; finalizers hold them: {names(held)}' if held else ''}.",
         tuple(
             Evidence(
@@ -166,8 +169,8 @@ def _pools(case: Case) -> Verdict:
     if taking:
         pools = list(dict.fromkeys(identity(item) for item, _ in taking))
         return failed(
-            f"{len(pools)} other InferencePools select pods of the recipe ({names(pools)}): two endpoint pickers would"
-            " send requests to the same servers, each blind to the other's.",
+            f"Other InferencePools take pods of the recipe ({names(pools)}): two endpoint"
+            " pickers would send requests to the same servers, each blind to the other's.",
             tuple(
                 Evidence(object=identity(item), observed=f"selects {_selector(item)}, so {template.identity}")
                 for item, template in taking
@@ -177,11 +180,11 @@ def _pools(case: Case) -> Verdict:
     strangers = [(obj, item) for obj in own for item in case.section("pods") if _stranger(case, obj, item)]
     if strangers:
         return failed(
-            f"The recipe's InferencePool would select {len(strangers)} pods that are not of this release.",
+            f"The recipe's InferencePool would take {counted(len(strangers), 'pod')} of somebody else.",
             tuple(Evidence(object=identity(item), observed=f"selected by {_selector(obj)}") for obj, item in strangers),
             "Take another name or namespace for the release.",
         )
-    return passed(f"None of {len(others)} other InferencePools selects pods of the recipe.")
+    return passed(f"No other InferencePool ({len(others)} there) selects pods of the recipe.")
 
 
 def _key(item: Item) -> tuple[str, str]:
@@ -220,9 +223,9 @@ def _immutable(case: Case) -> Verdict:
         return skipped("none of the objects exists yet as part of this release")
     found = [(item, path) for item in live for path in _differing(wanted.get(_rendered_key(item)), item)]
     if not found:
-        return passed(f"No field that cannot be changed differs in the {len(live)} objects that exist.")
+        return passed(f"No field that cannot be changed differs ({counted(len(live), 'object')} compared).")
     return failed(
-        f"{len(found)} fields that cannot be changed differ:"
+        "Fields that cannot be changed differ:"
         f" {names(f'{path} of {identity(item)}' for item, path in found)}. The upgrade would be refused.",
         tuple(Evidence(object=identity(item), observed=f"{path} differs") for item, path in found),
         "Remove these objects first (their pods stop), or install under another name and move the traffic.",
