@@ -138,8 +138,9 @@ def test_envoy_accepts_every_proxy(matrix: Judged, tmp_path: Path, record: Recor
 def test_lint_finds_nothing(record: Record) -> None:
     """In the cells that differ from a path's own model, accelerator and engine in one of the three at most."""
     found = lint(2)
-    assert {path: remarks for path, (_, remarks) in found.items() if remarks} == {}
-    record.holds("lint", {path: count for path, (count, _) in found.items()}, by="llmdctl lint, no error, no warning")
+    assert {path: list(linted.found) for path, linted in found.items() if linted.found} == {}
+    counts = {path: linted.cells for path, linted in found.items()}
+    record.holds("lint", counts, by="llmdctl lint, no error, no warning")
 
 
 def test_every_configuration_of_the_endpoint_picker_would_load(matrix: Judged, record: Record) -> None:
