@@ -39,19 +39,26 @@ def all_hosts(case: Case, templates: Iterable[PodTemplate]) -> tuple[Node, ...]:
     return tuple({node.name: node for template in templates for node in hosts(case, template)}.values())
 
 
+def card_hosts(case: Case, templates: Iterable[PodTemplate]) -> tuple[Node, ...]:
+    """As `all_hosts`, and of each pod's nodes those that offer the RDMA resources it asks for, where some do."""
+    found: dict[str, Node] = {}
+    for template in templates:
+        nodes, wanted = hosts(case, template), asked(template)
+        offering = [node for node in nodes if all(node.allocatable.get(name) for name in wanted)]
+        found |= {node.name: node for node in offering or nodes}
+    return tuple(found.values())
+
+
 def seen(nodes: Iterable[Node], observed: Mapping[str, str], expected: str = "") -> list[Evidence]:
     """One row a node."""
     return [Evidence(object=node.identity, observed=observed.get(node.name, ""), expected=expected) for node in nodes]
 
 
 def _present(case: Case) -> Verdict:
-    if not case.objects:
-        return skipped(NO_RECIPE)
+    reason = _unconcerned(case)
+    if reason:
+        return skipped(reason)
     spanning = [template for template in servers(case) if multi_node(template)]
-    if not spanning and not disaggregated(case) and not rdma_pods(case):
-        return skipped("a pod is a whole replica, and no role hands its KV cache to another")
-    if any(template.requests.get("google.com/tpu") for template in servers(case)):
-        return skipped("TPU chips have links of their own, and no RDMA cards")
     candidates = all_hosts(case, servers(case))
     if not candidates:
         return skipped(_NO_HOST)
@@ -60,6 +67,19 @@ def _present(case: Case) -> Verdict:
     if having:
         return _unused(case, having, counted)
     return _lacking(case, candidates, counted, spanning)
+
+
+def _unconcerned(case: Case) -> str:
+    """Why the recipe needs no RDMA cards at all; empty where it may."""
+    if not case.objects:
+        return NO_RECIPE
+    if any(template.requests.get("google.com/tpu") for template in servers(case)):
+        return "TPU chips have links of their own, and no RDMA cards"
+    if any(case.rendered("ComputeDomain")):
+        return "the nodes of a replica are linked by NVLink, which LD06 judges"
+    if disaggregated(case) or rdma_pods(case) or any(multi_node(template) for template in servers(case)):
+        return ""
+    return "a pod is a whole replica, and no role hands its KV cache to another"
 
 
 def _unused(case: Case, having: list[Node], counted: str) -> Verdict:

@@ -9,7 +9,7 @@ from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.checks.interconnect import NO_RDMA, NO_RECIPE, all_hosts, rdma_pods, seen
+from llmdctl.preflight.checks.interconnect import NO_RDMA, NO_RECIPE, card_hosts, rdma_pods, seen
 from llmdctl.preflight.crd import version
 from llmdctl.preflight.interconnect import cards, claims, networks
 from llmdctl.preflight.node import Node
@@ -71,7 +71,7 @@ def _identity(kind: object, metadata: Mapping[str, Any]) -> str:
 def _forms(case: Case) -> Verdict | None:
     """Nodes that offer a network in neither form, and pods that ask for the form that nodes do not offer."""
     for template in case.workloads:
-        nodes = all_hosts(case, [template])
+        nodes = card_hosts(case, [template])
         for name in networks(template):
             having = [
                 node for node in nodes if {f"{GKE_NETWORK}{name}", f"{GKE_NETWORK}{name}.IP"} & {*node.allocatable}
@@ -107,7 +107,7 @@ def _gpudirect(case: Case) -> Verdict:
     users = rdma_pods(case)
     if not users:
         return skipped(NO_RDMA)
-    google = [node for node in all_hosts(case, users) if _machine(node)]
+    google = [node for node in card_hosts(case, users) if _machine(node)]
     if not google:
         return skipped("no candidate node is a Google machine of the series A3, A4 or A4X")
     wrong = [node for node in google if _machine(node) != "RDMA"]
@@ -126,7 +126,7 @@ def _gib(case: Case) -> Verdict:
     users = rdma_pods(case)
     if not users:
         return skipped(NO_RDMA)
-    if not any(_machine(node) == "RDMA" for node in all_hosts(case, users)):
+    if not any(_machine(node) == "RDMA" for node in card_hosts(case, users)):
         return skipped("no candidate node is a Google machine with RDMA cards")
     if not any(_new_nccl(template) for template in users):
         return skipped("no pod with RDMA cards runs vLLM 0.11 or newer")
@@ -182,7 +182,7 @@ def _dranet(case: Case) -> Verdict:
             "On GKE make the node pool with --accelerator-network-profile=auto on a cluster with Dataplane V2;"
             " elsewhere install DRANET and its device class.",
         )
-    nodes = all_hosts(case, [template for template, _ in wanting])
+    nodes = card_hosts(case, [template for template, _ in wanting])
     without = [node for node in nodes if not cards(case, node)]
     if nodes and len(without) == len(nodes):
         return failed(

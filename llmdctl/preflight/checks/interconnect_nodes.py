@@ -9,8 +9,8 @@ from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.checks.interconnect import NO_RDMA, NO_RECIPE, all_hosts, rdma_pods, seen
-from llmdctl.preflight.interconnect import asked, multi_node
+from llmdctl.preflight.checks.interconnect import NO_RDMA, NO_RECIPE, card_hosts, rdma_pods, seen
+from llmdctl.preflight.interconnect import asked, claims, multi_node
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.phrases import listed
 from llmdctl.preflight.rdma import EFA
@@ -39,6 +39,11 @@ https://docs.oracle.com/en-us/iaas/Content/ContEng/Tasks/contengrunninggpunodes.
 https://github.com/NVIDIA/topograph
 """
 
+_GKE_CLASS: Final = "mrdma.google.com"
+"""Cards of GKE's DRANET; llm-d's manifests for it run without IPC_LOCK:
+https://github.com/llm-d/llm-d/tree/main/guides/pd-disaggregation/modelserver/gpu/vllm/gke
+"""
+
 _EXCLUSIVE: Final = (
     "leaderworkerset.sigs.k8s.io/exclusive-topology",
     "leaderworkerset.sigs.k8s.io/subgroup-exclusive-topology",
@@ -50,7 +55,7 @@ def _driver_ready(case: Case) -> Verdict:
     users = rdma_pods(case)
     if not case.objects or not users:
         return skipped(NO_RDMA if case.objects else NO_RECIPE)
-    nodes = all_hosts(case, users)
+    nodes = card_hosts(case, users)
     waiting = [node for node in nodes if node.labels.get(_WAIT) == "true"]
     if waiting:
         return failed(
@@ -147,7 +152,7 @@ def _same_fabric(case: Case) -> Verdict:
     users = rdma_pods(case)
     if not case.objects or not users:
         return skipped(NO_RDMA if case.objects else NO_RECIPE)
-    nodes = all_hosts(case, users)
+    nodes = card_hosts(case, users)
     for key in _FABRICS:
         groups = _groups(nodes, key)
         if len(groups) > 1 and not _kept_together(users, key):
@@ -167,10 +172,14 @@ def _same_fabric(case: Case) -> Verdict:
                 seen(nodes[:8], {node.name: f"{key}={node.labels.get(key, 'absent')}" for node in nodes}),
                 f"Keep a group together by an affinity for {key}, or by Kueue's topology-aware scheduling.",
             )
-    known = [key for key in (*_FABRICS, *_BLOCKS) if _groups(nodes, key)]
-    if not known:
-        return skipped("no candidate node says where it is in the network")
-    return passed(f"By {listed(known)}, {len(nodes)} candidate nodes are near each other, or are chosen so.")
+    said = {key: sum(_groups(nodes, key).values()) for key in (*_FABRICS, *_BLOCKS)}
+    whole = [key for key, number in said.items() if number == len(nodes) > 0]
+    if whole:
+        return passed(f"By {listed(whole)}, {len(nodes)} candidate nodes are near each other, or are chosen so.")
+    if any(said.values()):
+        key = max(said, key=lambda each: said[each])
+        return unknown(f"{len(nodes) - said[key]} of {len(nodes)} candidate nodes do not say where they are ({key})")
+    return skipped("no candidate node says where it is in the network")
 
 
 def _groups(nodes: tuple[Node, ...], key: str) -> dict[str, int]:
@@ -204,6 +213,8 @@ def _may_pin(case: Case) -> Verdict:
         return skipped(NO_RDMA if case.objects else NO_RECIPE)
     bare, inert = [], []
     for template in users:
+        if claims(case, template) == (_GKE_CLASS,):
+            continue
         for container in template.spec.get("containers") or ():
             context = container.get("securityContext") or {}
             added = (context.get("capabilities") or {}).get("add") or ()

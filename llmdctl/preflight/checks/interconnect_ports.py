@@ -9,7 +9,7 @@ from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.checks.interconnect import NO_RDMA, NO_RECIPE, all_hosts, rdma_pods
+from llmdctl.preflight.checks.interconnect import NO_RDMA, NO_RECIPE, card_hosts, rdma_pods
 from llmdctl.preflight.connections import inside, policies
 from llmdctl.preflight.interconnect import cards
 from llmdctl.preflight.network_policy import Blocked, Ruling, stopped
@@ -78,7 +78,7 @@ def _host_ports(case: Case) -> Verdict:
     if not wanted:
         return skipped("no pod of the recipe takes a port of its node")
     users = tuple({id(template): template for template in wanted.values()}.values())
-    candidates = all_hosts(case, users) or case.nodes
+    candidates = card_hosts(case, users) or case.nodes
     taken = {node.name: [row for row in _taken(case, node.name) if row[0] in wanted] for node in candidates}
     busy = {name: found for name, found in taken.items() if found}
     if busy:
@@ -114,7 +114,7 @@ def _mtu(case: Case) -> Verdict:
         return skipped(NO_RDMA)
     sizes = {
         (node.identity, each.name): int(each.attributes[key])
-        for node in all_hosts(case, users)
+        for node in card_hosts(case, users)
         for each in cards(case, node)
         for key in ("mtu", "dra.net/mtu")
         if each.attributes.get(key) is not None and each.attributes.get("encapsulation") != "infiniband"
