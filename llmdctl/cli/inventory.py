@@ -14,7 +14,7 @@ from llmdctl.cli import composing, doors
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import CatalogOptions, ClusterOptions, NamespaceOptions, OutputOptions
 from llmdctl.cli.output import Format, console, replace_file, say, session, use, write_json, write_result
-from llmdctl.errors import PreflightError
+from llmdctl.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
     from llmdctl.model.inventory import Inventory
@@ -98,9 +98,10 @@ def nodes(asked: SourceOptions, catalog: CatalogOptions, cluster: ClusterOptions
     try:
         found = summaries(Case(inventory=taken, accelerators=accelerators))
     except UnknowableError as cause:
-        raise PreflightError(
-            f"the nodes are not known: {cause}", remedy="Ask for the right to list nodes, or name an --inventory."
-        ) from cause
+        if asked.inventory is not None:
+            raise UsageError(f"{asked.inventory} does not say which nodes there are: {cause}") from cause
+        remedy = "Ask an administrator for the right to list nodes, or for an inventory."
+        raise ClusterError(f"the nodes are not known: {cause}", remedy=remedy) from cause
     listed = results.NodeList(nodes=found)
     write_result(listed, view.nodes(listed) if found else "There are no nodes.")
     _unread(taken)
