@@ -95,7 +95,7 @@ class Controller:
     @cached_property
     def version(self) -> Version | None:
         """Of the image, else of the label; None where neither says."""
-        tags = (str(row.get("image", "")).partition("@")[0].rpartition(":")[2] for row in self.containers)
+        tags = (_image(row)[1] for row in self.containers)
         found = (known for tag in tags if (known := version(tag)))
         return next(found, None) or version(self.labels.get("app.kubernetes.io/version"))
 
@@ -109,12 +109,20 @@ class Controller:
 
     def shows(self, trait: Trait) -> bool:
         """Whether it looks like that controller."""
-        repositories = [str(row.get("image", "")).partition("@")[0].rpartition(":")[0] for row in self.containers]
+        repositories = [_image(row)[0] for row in self.containers]
         return (
             self.name in trait.names
             or any(self.labels.get(key) == value or self.pod_labels.get(key) == value for key, value in trait.labels)
             or any(each.endswith(f"/{image}") or each == image for each in repositories for image in trait.images)
         )
+
+
+def _image(container: Item) -> tuple[str, str]:
+    """Repository and tag of a container's image; a colon before the last slash is a registry's port."""
+    named = str(container.get("image", "")).partition("@")[0]
+    folder, slash, last = named.rpartition("/")
+    name, _, tag = last.partition(":")
+    return f"{folder}{slash}{name}", tag
 
 
 def controllers(case: Case, trait: Trait) -> tuple[Controller, ...]:

@@ -140,9 +140,9 @@ def _parent(case: Case) -> Verdict:
     have = {_key(case, item): item for item in case.section("gateways")}
     for (parent, listener), route in wanted.items():
         if parent not in have:
-            return failed(
-                f"Gateway {parent[1]} is not in namespace {parent[0]}: the route would be attached to nothing"
-                f" ({len(have)} other Gateways are there).",
+            return warned(
+                f"Gateway {parent[1]} is not in namespace {parent[0]}: until somebody makes it, nothing reaches the"
+                f" route ({len(have)} other Gateways are there).",
                 (Evidence(object=f"Gateway/{parent[0]}/{parent[1]}", observed="absent"),),
                 "$ kubectl get gateways --all-namespaces", "Name one that is there: gateway.name, gateway.namespace.",
             )  # fmt: skip

@@ -212,7 +212,7 @@ CHECKS: Final = (
         why="A Helm that was killed leaves its record pending, and every later change is refused: `another operation"
         " (install/upgrade/rollback) is in progress`.",
         remedy="Roll back to the last revision that was deployed, or uninstall a first one.",
-        sources=("https://github.com/helm/helm/issues/4558", _HELM),
+        sources=("https://github.com/helm/helm/issues/8987", _HELM),
     ),
     Check(
         code="LD1502",
