@@ -170,10 +170,22 @@ def _page(cluster: Cluster, path: str, *, what: str, accept: str, query: Mapping
     if answer.status == _GONE:
         raise _GoneError(f"{what}: the list changed faster than it could be read")
     page = answer.checked(what=what).document(what=what)
-    rows = page.get("rows" if "Table" in accept else "items")
-    if rows is not None and not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+    table = "Table" in accept
+    rows = page.get("rows" if table else "items")
+    if rows is not None and not (
+        isinstance(rows, list) and all(_is_row(row) if table else _is_object(row) for row in rows)
+    ):
         raise ClusterError(f"{what}: the answer is no list of objects")
     return page
+
+
+def _is_row(row: object) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("cells"), list)
+
+
+def _is_object(item: object) -> bool:
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
 
 
 def _trimmed(trim: Trim, resource: Resource, page: Mapping[str, Any]) -> Iterator[Item]:

@@ -32,7 +32,7 @@ from llmdctl.model.collecting import uncollected
 from llmdctl.model.inventory import Inventory, Section, Seen
 from llmdctl.model.kubectl_output import gathered
 from llmdctl.model.redaction import redact
-from llmdctl.model.sections import NAMES
+from llmdctl.model.sections import NAMES, OBJECTS
 from llmdctl.model.yaml_text import Path as KeyPath
 from llmdctl.model.yaml_text import Text, UnreadableTextError
 
@@ -48,6 +48,14 @@ _SECTION: Final[dict[str, type | tuple[type, ...]]] = {
     "namespace": str,
     "items": list,
 }
+_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "access": ("verb", "group", "resource", "namespace", "name", "allowed"),
+    "apis": ("apiVersion", "kind", "plural", "namespaced"),
+    "dry-run": ("apiVersion", "kind", "namespace", "name", "outcome"),
+    "live": ("apiVersion", "kind", "metadata"),
+}
+"""What rules take for granted of an answer."""
+
 _ASTRAL: Final = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}")
 _TYPES: Final[dict[object, str]] = {str: "text", bool: "true or false", list: "a list", (int, float): "a number"}
 
@@ -203,8 +211,20 @@ def _mistakes_of_section(name: str, written: object, by: str) -> Iterator[tuple[
         yield (name, "seen"), f"'{seen}' is not one of {', '.join(Seen)}.{_near(str(seen), list(Seen))}"
     items = written.get("items")
     for number, item in enumerate(items if isinstance(items, list) else ()):
-        if not isinstance(item, Mapping):
-            yield (name, "items", number), "it is not a mapping."
+        message = _mistake_of_item(name, item)
+        if message:
+            yield (name, "items", number), message
+
+
+def _mistake_of_item(section: str, item: object) -> str:
+    if not isinstance(item, Mapping):
+        return "it is not a mapping."
+    if section in OBJECTS:
+        metadata = item.get("metadata")
+        named = isinstance(metadata, Mapping) and isinstance(metadata.get("name"), str)
+        return "" if named else "it has no metadata.name."
+    lacking = [key for key in _COLUMNS.get(section, ()) if key not in item]
+    return f"it has no {' and no '.join(lacking)}." if lacking else ""
 
 
 def _near(word: str, known: Iterable[str]) -> str:

@@ -34,8 +34,9 @@ def gathered(documents: Iterable[object]) -> tuple[dict[str, Section], list[tupl
             if not isinstance(item, Mapping) or not item.get("kind") or not isinstance(item.get("apiVersion"), str):
                 problems.append((path, "it is no object of Kubernetes: it has no apiVersion and kind."))
                 continue
-            if not isinstance(item.get("metadata"), Mapping):
-                problems.append((path, "it is no object of Kubernetes: it has no metadata."))
+            metadata = item.get("metadata")
+            if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str):
+                problems.append((path, "it is no object of Kubernetes: it has no metadata.name."))
                 continue
             for name, trim in _sections(item, trims):
                 found.setdefault(name, [])

@@ -66,7 +66,7 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=20), VALUES, max_size=4))
 def test_any_item_comes_back_as_it_was(item: dict[str, Any]):
-    taken = Inventory(captured_at="", llmdctl="", sections={"live": Section(seen=Seen.OK, items=(item,))})
+    taken = Inventory(captured_at="", llmdctl="", sections={"probes": Section(seen=Seen.OK, items=(item,))})
     assert parse(dump(taken).encode("utf-8", errors="surrogatepass"), file="x") == taken
 
 
@@ -105,6 +105,16 @@ WRONG: list[tuple[str, str, str]] = [
         "an item",
         HEAD + 'sections:\n  nodes:\n    seen: ok\n    items:\n    - {"kind": "Node"}\n    - 7\n',
         "x:8: sections.nodes.items[1]: it is not a mapping.",
+    ),
+    (
+        "an object without a name",
+        HEAD + "sections:\n  nodes:\n    seen: ok\n    items:\n    - {kind: Node, metadata: {}}\n",
+        "x:7: sections.nodes.items[0]: it has no metadata.name.",
+    ),
+    (
+        "an answer without its question",
+        HEAD + "sections:\n  apis:\n    seen: ok\n    items:\n    - {kind: Node, plural: nodes}\n",
+        "x:7: sections.apis.items[0]: it has no apiVersion and no namespaced.",
     ),
     (
         "two documents",
