@@ -29,6 +29,7 @@ def tried(case: Case) -> tuple[Tried, ...]:
     said: dict[tuple[object, ...], Item] = {
         (item.get("apiVersion"), item.get("kind"), item.get("namespace") or "", item.get("name")): item
         for item in case.section("dry-run")
+        if item.get("outcome")  # an answer without one is none
     }
     return tuple((obj, said.get(_key(obj))) for obj in case.objects)
 

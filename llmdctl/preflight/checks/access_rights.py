@@ -19,20 +19,29 @@ _WEIGHED: Final = frozenset({Purpose.INSTALL, Purpose.LATER, Purpose.EXPLAIN})
 _RBAC_DOCS: Final = "https://kubernetes.io/docs/reference/access-authn-authz/rbac/"
 _NO_RECIPE: Final = "no recipe was named, so no right is needed"
 _SHOWN: Final = 4  # rights that a message names; the evidence has them all
-Answers = Mapping[tuple[str, str, str, str, str], Item]
+_QUESTION: Final = ("verb", "group", "resource", "namespace", "name")  # as Right.key
+Answers = Mapping[tuple[str, ...], Item]
 
 
 def answers(case: Case) -> Answers:
-    """What the server said to each question. Raises UnknowableError where nobody asked."""
-    return {
-        (item["verb"], item["group"], item["resource"], item["namespace"], item["name"]): item
-        for item in case.section("access")
-    }
+    """What the server said to each question. Raises UnknowableError where nobody asked, or an answer is cut short."""
+    try:
+        return {tuple(str(item[key]) for key in _QUESTION): _whole(item) for item in case.section("access")}
+    except KeyError as cause:
+        raise UnknowableError(f"access: an answer lacks {cause}") from cause
+
+
+def _whole(item: Item) -> Item:
+    item["allowed"]  # raises where the answer itself is missing
+    return item
 
 
 def needed(case: Case) -> tuple[Right, ...]:
     """Every right that the rendered objects need, with the plurals that this server uses."""
-    plurals = {(str(item["apiVersion"]), str(item["kind"])): str(item["plural"]) for item in case.section("apis")}
+    try:
+        plurals = {(str(item["apiVersion"]), str(item["kind"])): str(item["plural"]) for item in case.section("apis")}
+    except KeyError as cause:
+        raise UnknowableError(f"apis: a kind lacks {cause}") from cause
     return rights(case.objects, case.namespace, plurals=plurals)
 
 

@@ -52,22 +52,27 @@ def _mapped(case: Case) -> Verdict:
     publishers = sorted({pool.driver for pool in pools(case.section("resource-slices")) if pool.devices})
     if not publishers:
         return skipped("no node publishes devices as ResourceSlices")
-    classes = {
-        str((item.get("spec") or {}).get("extendedResourceName")): item for item in case.section("device-classes")
-    }
+    maps = [
+        (
+            str((item.get("spec") or {}).get("extendedResourceName", "")),
+            str((item.get("metadata") or {}).get("name", "")),
+        )
+        for item in case.section("device-classes")
+    ]
+    classes = dict(maps)
     unmapped = [name for name in uncounted if name not in classes]
     if unmapped:
         return failed(
             f"Pods ask for {', '.join(unmapped)}, which no node counts: devices are published by"
             f" {', '.join(publishers)} alone, and no DeviceClass maps the name to them.",
             [
-                Evidence(object=f"DeviceClass//{item['metadata']['name']}", observed="no extendedResourceName")
-                for item in case.section("device-classes")
+                Evidence(object=f"DeviceClass//{name}", observed=f"extendedResourceName: {mapped or 'none'}")
+                for mapped, name in maps
             ],
             f"Set spec.extendedResourceName: {unmapped[0]} in the driver's DeviceClass (Kubernetes 1.36 and later), or"
             " run the device plugin beside the driver.",
         )
-    return _gated(case, ", ".join(f"{name} by DeviceClass {classes[name]['metadata']['name']}" for name in uncounted))
+    return _gated(case, ", ".join(f"{name} by DeviceClass {classes[name]}" for name in uncounted))
 
 
 def _gated(case: Case, names: str) -> Verdict:
