@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,6 +16,7 @@ from llmdctl.preflight.topology import Topology
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case
+    from llmdctl.preflight.node import Node
     from llmdctl.preflight.requests import Amounts
     from llmdctl.preflight.slices import PublishedDevice
     from llmdctl.preflight.workload import PodTemplate
@@ -26,6 +28,7 @@ GROUP_KEY: Final = "leaderworkerset.sigs.k8s.io/group-key"  # on every pod of ev
 SLICE: Final = "cloud.google.com/gke-nodepool"
 """A multi-host TPU slice is one node pool: https://cloud.google.com/kubernetes-engine/docs/concepts/tpus#terminology"""
 TPU: Final = "google.com/tpu"
+_NETWORK: Final = "networking.gke.io.networks/"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,7 +74,9 @@ class Board:
         """Everything that is asked again and again, once. Raises UnknowableError."""
         self.case = case
         self.nodes = case.nodes
-        asked = [{**template.requests, "pods": Fraction(1)} for template in templates]
+        asked = [
+            {**template.requests, **_networks(self.nodes, template), "pods": Fraction(1)} for template in templates
+        ]
         self.resources = tuple(sorted({name for each in asked for name, number in each.items() if number}))
         left = case.free if left is None else left
         rows = (left[node.name] for node in self.nodes)
@@ -255,6 +260,18 @@ class Board:
             if value is not None and (grouped or (key == SLICE and _uses_tpu(pod))):
                 found.setdefault(value, _Domain()).units[-1] = 1
         return found
+
+
+def _networks(nodes: Iterable[Node], template: PodTemplate) -> Amounts:
+    """One of each network that a pod names to GKE, whose webhook makes a request of it, in the form that nodes offer.
+
+    https://cloud.google.com/kubernetes-engine/docs/how-to/setup-multinetwork-support-for-pods
+    """
+    stated = template.annotations.get("networking.gke.io/interfaces", "")
+    names = [f"{_NETWORK}{name}" for name in re.findall(r'"network"\s*:\s*"([^"]+)"', stated) if name != "default"]
+    offered = {name for node in nodes for name in node.allocatable if name.startswith(_NETWORK)} if names else set()
+    forms = (form for name in names for form in (name, f"{name}.IP"))
+    return {form: Fraction(1) for form in forms if form in offered}
 
 
 def host_ports(spec: Item) -> Iterator[tuple[str, str, int]]:

@@ -37,6 +37,7 @@ class Request:
 
     claim: str
     name: str
+    title: str  # the device class
     choices: tuple[Choice, ...]
 
 
@@ -128,7 +129,7 @@ class _Search:
             return taken
         request = self._asked.requests[index]
         for choice in request.choices:
-            usable = [d for d in self._left if _usable(d, choice) and d not in taken]
+            usable = [d for d in self._left if usable(d, choice) and d not in taken]
             count = len(usable) if choice.count is None else choice.count
             if count and len(usable) >= count:
                 found = self._devices(index, request, usable, count, taken, values)
@@ -173,7 +174,8 @@ class _Search:
         return known
 
 
-def _usable(device: PublishedDevice, choice: Choice) -> bool:
+def usable(device: PublishedDevice, choice: Choice) -> bool:
+    """Whether a device answers a choice: its taints tolerated, every expression true of it."""
     for taint in device.taints:
         if taint.get("effect") in ("NoSchedule", "NoExecute") and not _tolerated(taint, choice.tolerations):
             return False
@@ -226,7 +228,8 @@ def _request(case: Case, claim: str, entry: Item) -> Request:
     stated = entry.get("firstAvailable") or [body]
     admin = bool(body.get("adminAccess"))  # holds nothing, so it is always answered
     choices = () if admin else tuple(_choice(case, each) for each in stated)
-    return Request(claim=claim, name=str(entry.get("name")), choices=choices)
+    title = str(stated[0].get("deviceClassName") or "")
+    return Request(claim=claim, name=str(entry.get("name")), title=title, choices=choices)
 
 
 def _choice(case: Case, stated: Item) -> Choice:
