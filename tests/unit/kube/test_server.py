@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from llmdctl.errors import (
 )
 from llmdctl.kube import Cluster, connect, key_of
 from llmdctl.kube.client import ApiServer
-from llmdctl.kube.transport import Transport
+from llmdctl.kube.transport import Transport, is_near
 from llmdctl.model.release import ObjectKey
 from tests.fakes.api_server import FakeApiServer, Reply, resources, serving, status
 
@@ -251,6 +252,33 @@ def test_a_limit_stops_at_the_first_page(server: FakeApiServer, cluster: Cluster
     server.on("/api/v1/pods", Reply(200, many))
     assert len(cluster.list_objects("v1", "Pod", limit=1)) == 1
     assert server.asked[-1].query["limit"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("server", "near"),
+    [
+        ("https://127.0.0.1:6443", True),
+        ("https://[::1]:6443", True),
+        ("http://localhost", True),
+        ("https://api.x", False),
+    ],
+)
+def test_what_is_near_need_not_be_packed(server: str, near: bool):
+    assert is_near(server) is near
+
+
+def test_what_comes_packed_is_read(server: FakeApiServer, tmp_path: Path):
+    from kubernetes.client import ApiClient, Configuration
+
+    elsewhere = Configuration(host="http://api.example")
+    elsewhere.proxy = server.address  # asked in its place
+    packed = gzip.compress(json.dumps(BODY).encode())
+    server.on(PATH, Reply(200, packed, {"Content-Encoding": "gzip"}))
+    with ApiClient(elsewhere) as client:
+        found = ApiServer(Transport(client, request_timeout_s=1.0)).get(DEPLOYMENT)
+    assert found is not None
+    assert found["metadata"]["name"] == "a"
+    assert server.asked[-1].headers["Accept-Encoding"] == "gzip"
 
 
 def test_discovery_is_asked_once_and_again_for_a_kind_that_is_new(server: FakeApiServer, cluster: Cluster):
