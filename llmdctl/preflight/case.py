@@ -12,6 +12,8 @@ from llmdctl.model.device import Device
 from llmdctl.model.finding import Report
 from llmdctl.model.inventory import ABSENT, Inventory, Section
 from llmdctl.model.recipe import Recipe
+from llmdctl.preflight.controller import Controller
+from llmdctl.preflight.crd import Crd
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.requests import Amounts
 from llmdctl.preflight.verdict import UnknowableError
@@ -54,6 +56,16 @@ class Case:
     def nodes(self) -> tuple[Node, ...]:
         """Every node. Raises UnknowableError where they could not be listed."""
         return tuple(Node(item=item) for item in self.section("nodes"))
+
+    @cached_property
+    def crds(self) -> Mapping[str, Crd]:
+        """Every CustomResourceDefinition by its name. Raises UnknowableError where they could not be listed."""
+        return {crd.name: crd for crd in (Crd(item=item) for item in self.section("crds"))}
+
+    @cached_property
+    def controllers(self) -> tuple[Controller, ...]:
+        """Every Deployment, as a controller is looked for. Raises UnknowableError where they could not be listed."""
+        return tuple(Controller(item=item) for item in self.section("deployments"))
 
     @cached_property
     def workloads(self) -> tuple[PodTemplate, ...]:

@@ -127,8 +127,7 @@ def _image(container: Item) -> tuple[str, str]:
 
 def controllers(case: Case, trait: Trait) -> tuple[Controller, ...]:
     """The Deployments that look like one. Raises UnknowableError where Deployments could not be listed."""
-    found = (Controller(item=item) for item in case.section("deployments"))
-    return tuple(each for each in found if each.shows(trait))
+    return tuple(each for each in case.controllers if each.shows(trait))
 
 
 def simulated(case: Case) -> bool:

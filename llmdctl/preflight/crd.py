@@ -141,13 +141,12 @@ class Kind:
 
 def crds(case: Case) -> Mapping[str, Crd]:
     """Every CRD by its name. Raises UnknowableError where they could not be listed."""
-    found = (Crd(item=item) for item in case.section("crds"))
-    return {crd.name: crd for crd in found}
+    return case.crds
 
 
 def of_group(case: Case, *groups: str) -> tuple[Crd, ...]:
     """The CRDs of some API groups, by name."""
-    return tuple(crd for _, crd in sorted(crds(case).items()) if crd.group in groups)
+    return tuple(sorted((crd for crd in crds(case).values() if crd.group in groups), key=lambda crd: crd.name))
 
 
 def rendered_kinds(case: Case, *groups: str) -> tuple[Kind, ...]:

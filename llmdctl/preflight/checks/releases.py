@@ -38,15 +38,21 @@ class Revision:
         return f"Secret/{self.namespace}/{self.secret}"
 
 
-def revisions(case: Case) -> tuple[Revision, ...]:
-    """Every revision of every release that may be read, by release and number."""
-    found = [_revision(item) for item in case.section("releases")]
-    return tuple(sorted(found, key=lambda each: (each.namespace, each.name, each.number)))
+def known(case: Case) -> frozenset[tuple[str, str]]:
+    """Name and namespace of every release that Helm has a record of."""
+    return frozenset(_named(item) for item in case.section("releases"))
 
 
 def own(case: Case) -> tuple[Revision, ...]:
     """The revisions of this release, oldest first."""
-    return tuple(each for each in revisions(case) if (each.name, each.namespace) == (case.release, case.namespace))
+    mine = (case.release, case.namespace)
+    found = (_revision(item) for item in case.section("releases") if _named(item) == mine)
+    return tuple(sorted(found, key=lambda each: each.number))
+
+
+def _named(item: Mapping[str, Any]) -> tuple[str, str]:
+    metadata = item.get("metadata") or {}
+    return str((metadata.get("labels") or {}).get("name", "")), str(metadata.get("namespace", ""))
 
 
 def _revision(item: Mapping[str, Any]) -> Revision:

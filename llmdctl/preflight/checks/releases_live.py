@@ -9,7 +9,7 @@ from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.checks.releases import RELEASE_NAME, RELEASE_NAMESPACE, identity, is_own, revisions
+from llmdctl.preflight.checks.releases import RELEASE_NAME, RELEASE_NAMESPACE, identity, is_own, known
 from llmdctl.preflight.crd import names
 from llmdctl.preflight.phrases import counted
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped
@@ -94,10 +94,10 @@ def _manager(item: Item) -> str:
 
 
 def _leftovers(case: Case) -> Verdict:
-    known = {(each.name, each.namespace) for each in revisions(case)}
-    left = [item for section in _LEFTOVERS for item in case.section(section) if _orphan(item, known)]
+    there = known(case)
+    left = [item for section in _LEFTOVERS for item in case.section(section) if _orphan(item, there)]
     if not left:
-        return passed(f"Nothing is left over of a release that is gone (releases there: {len(known)}).")
+        return passed(f"Nothing is left over of a release that is gone (releases there: {len(there)}).")
     gone = sorted({_release(item) for item in left})
     claims = sum(item.get("kind") == "PersistentVolumeClaim" for item in left)
     return failed(
@@ -118,13 +118,13 @@ def _release(item: Item) -> tuple[str, str]:
     return str(name), str(notes.get(RELEASE_NAMESPACE) or metadata.get("namespace", ""))
 
 
-def _orphan(item: Item, known: set[tuple[str, str]]) -> bool:
+def _orphan(item: Item, there: frozenset[tuple[str, str]]) -> bool:
     metadata = item.get("metadata") or {}
     ours = (metadata.get("labels") or {}).get(_PART_OF[0]) == _PART_OF[1]
     # what a template or a GitOps tool applied has no release, and is no leftover of one
     of_helm = RELEASE_NAME in (metadata.get("annotations") or {})
     volume = item.get("kind") == "PersistentVolumeClaim" and not _manager(item)
-    return ours and (of_helm or volume) and not metadata.get("ownerReferences") and _release(item) not in known
+    return ours and (of_helm or volume) and not metadata.get("ownerReferences") and _release(item) not in there
 
 
 def _terminating(case: Case) -> Verdict:
