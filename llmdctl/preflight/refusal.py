@@ -63,6 +63,11 @@ _PATTERNS: Final = (
         "Remove the object first, or install under another release name.",
     ),
     _pattern(
+        r"in namespace (\S+) because it is being terminated",
+        "namespace {0}, which is being deleted",
+        "Wait until it is gone, or name another with --namespace.",
+    ),
+    _pattern(
         r"(?:minimum|maximum) \S+ usage per \S+ is", "a limit range", "Ask for amounts within it, or have it changed."
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from llmdctl.model.check import Evidence
@@ -18,7 +18,7 @@ from llmdctl.preflight.verdict import UnknowableError, Verdict, failed, passed, 
 _WEIGHED: Final = frozenset({Purpose.INSTALL, Purpose.LATER, Purpose.EXPLAIN})
 _RBAC_DOCS: Final = "https://kubernetes.io/docs/reference/access-authn-authz/rbac/"
 _NO_RECIPE: Final = "no recipe was named, so no right is needed"
-_SHOWN: Final = 4  # rights that a message names; the evidence has them all
+_SHOWN: Final = 4  # kinds that a message names; the evidence has every right
 _QUESTION: Final = ("verb", "group", "resource", "namespace", "name")  # as Right.key
 Answers = Mapping[tuple[str, ...], Item]
 
@@ -92,9 +92,18 @@ _FOR: Final = {
 }
 
 
-def _listed(several: Sequence[Right]) -> str:
-    more = f", and {len(several) - _SHOWN} more" if len(several) > _SHOWN else ""
-    return ", ".join(str(right) for right in several[:_SHOWN]) + more
+def _listed(several: Iterable[Right]) -> str:
+    """Verbs by resource, the first few: `get/create deployments.apps in namespace a`."""
+    verbs: dict[tuple[str, str, str], dict[str, None]] = {}
+    for right in several:
+        verbs.setdefault((right.namespace, right.group, right.resource), {})[right.verb] = None
+    words = [
+        f"{'/'.join(stated)} {f'{resource}.{group}' if group else resource}"
+        + (f" in namespace {namespace}" if namespace else "")
+        for (namespace, group, resource), stated in verbs.items()
+    ]
+    more = f", and more of {len(words) - _SHOWN} other kinds" if len(words) > _SHOWN else ""
+    return ", ".join(words[:_SHOWN]) + more
 
 
 def _to(case: Case) -> str:
@@ -120,7 +129,8 @@ def _escalate(case: Case) -> Verdict:
     if not bound:
         return skipped("no Role, ClusterRole or binding is rendered")
     said = answers(case)
-    lacking: list[Right] = []
+    lacking: set[Right] = set()
+    given: set[Right] = set()
     evidence: list[Evidence] = []
     untold: list[str] = []
     for obj in bound:
@@ -133,17 +143,17 @@ def _escalate(case: Case) -> Verdict:
             untold.append(identity(obj))
             continue
         short = [right for right in held if not said[right.key]["allowed"]]
-        lacking += short
+        lacking |= set(short)
+        given |= set(held)
         if short:
             seen = f"would give {_listed(short)}, which you do not hold; {override} is denied too"
             evidence.append(Evidence(object=identity(obj), observed=seen))
     if lacking:
-        several = sorted(set(lacking))
         return failed(
-            f"{len(evidence)} rendered roles and bindings give {len(several)} rights that you do not hold yourself, so"
-            f" the server refuses them: {_listed(several)}.",
+            f"{len(evidence)} rendered roles and bindings give {len(lacking)} rights that you do not hold yourself, so"
+            f" the server refuses them: {_listed(sorted(lacking))}.",
             evidence,
-            *_escalation_remedy(case, several),
+            *_escalation_remedy(case, given, {right.namespace for right in lacking}),
         )
     if untold:
         return unknown(f"Whether these may be made is not known: {', '.join(untold)}.", evidence)
@@ -156,13 +166,14 @@ def identity(obj: Item) -> str:
     return f"{obj.get('kind')}/{metadata.get('namespace', '')}/{metadata.get('name', '')}"
 
 
-def _escalation_remedy(case: Case, lacking: Sequence[Right]) -> list[str]:
+def _escalation_remedy(case: Case, given: Iterable[Right], places: Collection[str]) -> list[str]:
     name = f"llmdctl-grant-{case.namespace}-{case.release}"
+    wanted = sorted(right for right in given if right.namespace in places)
     said = [
         "An administrator gives you what the release gives its service accounts, and no more:",
-        granting.command(granting.roles(lacking, name=name, user=user(case))),
+        granting.command(granting.roles(wanted, name=name, user=user(case))),
     ]
-    if any(not right.namespace for right in lacking):
+    if "" in places:
         said.append("Or an administrator applies the output of `llmdctl render ... --scope cluster`.")
     return said
 

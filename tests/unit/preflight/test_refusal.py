@@ -29,6 +29,10 @@ from llmdctl.preflight.refusal import refusal
         (".spec.replica: field not declared in schema", "the schema of this cluster's version of the kind"),
         ("spec.selector: Invalid value: ...: field is immutable", "an immutable field of the object that is there"),
         ("maximum cpu usage per Container is 4, but limit is 32", "a limit range"),
+        (
+            'configmaps "a" is forbidden: unable to create new content in namespace b because it is being terminated',
+            "namespace b, which is being deleted",
+        ),
         ("something else altogether", "the API server"),
     ],
 )
