@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from llmdctl.model.check import Evidence
+from llmdctl.model.check import Evidence, Outcome
 from llmdctl.model.finding import Severity
 from llmdctl.preflight.candidates import SHOWN, related, some
 from llmdctl.preflight.case import Case
@@ -13,7 +13,7 @@ from llmdctl.preflight.catalogue import Catalogue
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.hardware import NVIDIA, READS, local
 from llmdctl.preflight.nodefindings import missing_devices
-from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
+from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, unknown, warned
 
 _GFD: Final = "https://github.com/NVIDIA/k8s-device-plugin/blob/main/docs/gpu-feature-discovery/README.md"
 _OPERATOR: Final = "https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/"
@@ -37,6 +37,21 @@ def _shape(case: Case) -> Verdict:
         "Cordon the node and have it replaced: a device has dropped off the bus, or its plugin holds it back.",
         f"$ kubectl cordon {lacking[0][0].node.name}",
     )
+
+
+def _healthy(case: Case) -> Verdict:
+    found = local(
+        "LD0610",
+        "Drain the nodes and have them replaced or repaired.",
+        "$ kubectl describe node NODE",
+        good="No health condition speaks against the nodes",
+    )(case)
+    silent = [each for each in related(case) if not each.node.conditions]
+    if found.outcome is Outcome.PASS and silent:
+        return unknown(
+            f"{some(silent)} report no condition at all.", (each.saw("no conditions") for each in silent[:SHOWN])
+        )
+    return found
 
 
 def _validated(case: Case) -> Verdict:
@@ -124,12 +139,7 @@ CHECKS: Final = (
         slug="node-health",
         title="No health condition speaks against the nodes",
         severity=Severity.ERROR,
-        rule=local(
-            "LD0610",
-            "Drain the nodes and have them replaced or repaired.",
-            "$ kubectl describe node NODE",
-            good="No health condition speaks against the nodes",
-        ),
+        rule=_healthy,
         needs=READS,
         why="Agents of AKS, EKS and others write what they find about GPUs, links and disks as conditions of the"
         " node. The"
