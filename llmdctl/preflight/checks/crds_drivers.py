@@ -202,39 +202,43 @@ def _attached(text: str, namespace: str) -> Iterator[tuple[str, str]]:
 
 
 def _kueue(case: Case) -> Verdict:
-    wanted = {
-        (str(obj["metadata"].get("namespace", case.namespace)), str(queue))
-        for obj in case.rendered("Deployment", "StatefulSet", "LeaderWorkerSet")
-        if (queue := (obj["metadata"].get("labels") or {}).get(_QUEUE))
-    }
+    wanted = sorted(
+        {
+            (str(obj["metadata"].get("namespace", case.namespace)), str(queue))
+            for obj in case.rendered("Deployment", "StatefulSet", "LeaderWorkerSet")
+            if (queue := (obj["metadata"].get("labels") or {}).get(_QUEUE))
+        }
+    )
     if not wanted:
         return skipped("no workload of the recipe names a queue of Kueue")
-    items = case.section("kueue")
-    for space, name in sorted(wanted):
-        local = _find(items, "LocalQueue", name, space)
-        if local is None:
-            return _no_queue(f"LocalQueue {name} is not in namespace {space}", f"LocalQueue/{space}/{name}")
-        parent = str((local.get("spec") or {}).get("clusterQueue", ""))
-        cluster = _find(items, "ClusterQueue", parent)
-        if cluster is None:
-            return _no_queue(
-                f"LocalQueue {name} points to ClusterQueue {parent}, which is not there", f"ClusterQueue//{parent}"
-            )
-        lost = [flavor for flavor in _flavors(cluster) if _find(items, "ResourceFlavor", flavor) is None]
-        if lost:
-            return _no_queue(
-                f"ClusterQueue {parent} names ResourceFlavor {names(lost)}, which is not there",
-                f"ResourceFlavor//{lost[0]}",
-            )
-        held = [row for row in (cluster.get("status") or {}).get("conditions") or () if row.get("type") == "Active"]
-        if any(row.get("status") != "True" for row in held):
-            return _no_queue(
-                f"ClusterQueue {parent} is not active: {held[0].get('message', '')}".rstrip(": "),
-                f"ClusterQueue//{parent}",
-            )
-    return passed(
-        f"The queues that the workloads name ({names(name for _, name in sorted(wanted))}) are there and active."
+    verdicts = (_queue(case, space, name) for space, name in wanted)
+    bad = next((verdict for verdict in verdicts if verdict), None)
+    return bad or passed(
+        f"The queues that the workloads name are there and active: {names(name for _, name in wanted)}."
     )
+
+
+def _queue(case: Case, space: str, name: str) -> Verdict | None:
+    """What is wrong with one LocalQueue and what it points to."""
+    items = case.section("kueue")
+    local = _find(items, "LocalQueue", name, space)
+    if local is None:
+        return _no_queue(f"LocalQueue {name} is not in namespace {space}", f"LocalQueue/{space}/{name}")
+    parent = str((local.get("spec") or {}).get("clusterQueue", ""))
+    identity = f"ClusterQueue//{parent}"
+    cluster = _find(items, "ClusterQueue", parent)
+    if cluster is None:
+        return _no_queue(f"LocalQueue {name} points to ClusterQueue {parent}, which is not there", identity)
+    lost = [flavor for flavor in _flavors(cluster) if _find(items, "ResourceFlavor", flavor) is None]
+    if lost:
+        said = f"ClusterQueue {parent} names ResourceFlavor {names(lost)}, which is not there"
+        return _no_queue(said, f"ResourceFlavor//{lost[0]}")
+    held = [row for row in (cluster.get("status") or {}).get("conditions") or () if row.get("type") == "Active"]
+    if not held:
+        return unknown(f"ClusterQueue {parent} does not say whether it is active")
+    if held[0].get("status") == "True":
+        return None
+    return _no_queue(f"ClusterQueue {parent} is not active: {held[0].get('message', '')}".rstrip(": "), identity)
 
 
 def _find(items: tuple[Mapping[str, Any], ...], kind: str, name: str, namespace: str = "") -> Mapping[str, Any] | None:

@@ -26,7 +26,7 @@ from llmdctl.preflight.crd import (
     version,
 )
 from llmdctl.preflight.phrases import all_of, counted
-from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
+from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, unknown, warned
 
 _OPENSHIFT_POLICY: Final = "openshift-ingress-operator-gatewayapi-crd-admission"
 _SAFE_UPGRADES: Final = "safe-upgrades.gateway.networking.k8s.io"
@@ -172,6 +172,9 @@ def _established(case: Case) -> Verdict:
         )
     mine = [kind for kind in kinds if kind.group not in _JUDGED]
     there = needed_crds(case)
+    mute = [crd.name for crd in there if "Established" not in crd.conditions]
+    if mute:
+        return unknown(f"{names(mute)} does not say whether it is established")
     if not there and not mine:
         return skipped(f"what is missing is said by {names(sorted({_JUDGED[kind.group] for kind in kinds}))}")
     return passed(f"{all_of(len(there), 'CRD')} that the recipe needs: established.")
@@ -182,7 +185,7 @@ def _fault(case: Case, crd: Crd) -> str:
     if (crd.item.get("metadata") or {}).get("deletionTimestamp") or crd.conditions.get("Terminating") == "True":
         return "is being removed"
     for condition in ("Established", "NamesAccepted"):
-        if crd.conditions.get(condition, "True") != "True":
+        if crd.conditions.get(condition, "True") != "True":  # none stated is judged by the caller
             return f"is not {condition}"
     conversion = (crd.item.get("spec") or {}).get("conversion") or {}
     if conversion.get("strategy") != "Webhook":
@@ -255,6 +258,9 @@ def _stored(case: Case) -> Verdict:
     if not required:
         return skipped("none of the CRDs that the recipe needs is there")
     bad = [(crd, old) for crd in required if (old := _leftover(case, crd))]
+    mute = [crd.name for crd in required if not crd.stored]
+    if mute and not bad:
+        return unknown(f"{names(mute)} does not say in which versions objects are stored")
     if not bad:
         return passed(f"Objects are stored in versions that stay ({counted(len(required), 'CRD')}).")
     return failed(
