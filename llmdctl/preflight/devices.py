@@ -129,10 +129,10 @@ class _Search:
             return taken
         request = self._asked.requests[index]
         for choice in request.choices:
-            usable = [d for d in self._left if usable(d, choice) and d not in taken]
-            count = len(usable) if choice.count is None else choice.count
-            if count and len(usable) >= count:
-                found = self._devices(index, request, usable, count, taken, values)
+            able = [d for d in self._left if usable(d, choice) and d not in taken]
+            count = len(able) if choice.count is None else choice.count
+            if count and len(able) >= count:
+                found = self._devices(index, request, able, count, taken, values)
                 if found is not None:
                     return found
         return None
@@ -141,20 +141,20 @@ class _Search:
         self,
         index: int,
         request: Request,
-        usable: list[PublishedDevice],
+        able: list[PublishedDevice],
         count: int,
         taken: tuple[PublishedDevice, ...],
         values: Mapping[int, object],
     ) -> tuple[PublishedDevice, ...] | None:
         if count == 0:
             return self._request(index + 1, taken, values)
-        for place, device in enumerate(usable[: len(usable) - count + 1]):
+        for place, device in enumerate(able[: len(able) - count + 1]):
             self._steps -= 1
             if self._steps < 0:
                 return None
             agreed = self._agreed(request, device, values)
             if agreed is not None:
-                rest = usable[place + 1 :]
+                rest = able[place + 1 :]
                 found = self._devices(index, request, rest, count - 1, (*taken, device), agreed)
                 if found is not None:
                     return found
