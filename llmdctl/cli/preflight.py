@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdctl.cli import casing, complete, composing
+from llmdctl.cli import casing, complete, composing, probes
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, RecipeOptions, ReleaseOptions
 from llmdctl.cli.output import OutputChoice, replace_file, say, use, write_text
 from llmdctl.cli.reports import ReportFormat, columns, written
+from llmdctl.errors import UsageError
 
 if TYPE_CHECKING:
     from llmdctl.model.check import PreflightReport
@@ -81,6 +82,13 @@ class PreflightOptions:
     timeout: Annotated[
         int, typer.Option("--timeout", metavar="SECONDS", min=1, help="Limit for reading the cluster.")
     ] = 60
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe", help="Also run a short Job on each sort of node: driver, memory, cards, limits, image pull."
+        ),
+    ] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --probe: only show the Jobs it would run.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,15 +122,28 @@ def run(
     use(OutputChoice(shown.output.of_errors, shown.quiet, shown.debug))
     selected(options.only, CHECKS)  # a name that is wrong is said before anything takes its time
     known_codes(options.ignore, CHECKS)
+    _fitting(options)
     composed = composing.compose(recipe, release)
     spec = composing.build(composed, recipe, release)
     if options.inventory is not None:
         case = casing.captured(composed, spec, recipe, options.inventory)
     else:
         case = casing.live(composed, spec, recipe, cluster, timeout_s=float(options.timeout))
+    if options.dry_run:
+        probes.shown(case, cluster)
+        return
+    if options.probe:
+        case = probes.probed(case, cluster)
     report = preflight(case, only=options.only, ignored=options.ignore)
     _write(report, options, shown)
     raise typer.Exit(exit_code(report, strict=options.strict))
+
+
+def _fitting(options: PreflightOptions) -> None:
+    if options.dry_run and not options.probe:
+        raise UsageError("--dry-run is for --probe: preflight itself changes nothing.")
+    if options.probe and options.inventory is not None:
+        raise UsageError("--probe runs Jobs in a cluster, and --inventory asks none.", remedy="Leave one of them out.")
 
 
 def _write(report: PreflightReport, options: PreflightOptions, shown: ReportOptions) -> None:
