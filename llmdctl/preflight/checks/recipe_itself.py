@@ -173,7 +173,7 @@ CHECKS: Final = (
     ),
     _error(
         code="LD1608",
-        slug="tpu-topology",
+        slug="tpu-request",
         title="TPU slice and request fit",
         rule=linted("LD1608", good="Every topology has the chips that its pods ask for.", concerned=_no_tpu),
         why="The product of the topology is the chips of the slice; a pod asks for those of one host.",
