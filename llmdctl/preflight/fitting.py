@@ -8,27 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from llmdctl.memory import RoleLedger, role_ledger, serves_the_facet
 from llmdctl.model.device import Device
-from llmdctl.model.quantity import ACCELERATORS
 from llmdctl.model.recipe import Recipe, RoleSpec
-from llmdctl.preflight.capacity import eligible
-from llmdctl.preflight.node import Node
+from llmdctl.preflight.candidates import Candidate, Server
 from llmdctl.preflight.verdict import UnknowableError, Verdict, skipped
-from llmdctl.preflight.workload import COMPONENT_LABEL, PodTemplate
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case
 
-NO_NODE: Final = "no node may take these pods (LD0802 and LD0803 say why), so there is no memory to judge by"
+NO_NODE: Final = "no node in service has the accelerators that these pods select (LD0601)"
 _NO_CACHE: Final = ("encode",)
 """Roles that turn media into embeddings, and keep no KV cache."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A node that may take pods of a role, with what it has."""
-
-    node: Node
-    device: Device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +25,7 @@ class RoleFit:
     """One role on every memory size that its candidates have."""
 
     role: RoleSpec
-    template: PodTemplate
+    server: Server
     ledgers: tuple[tuple[RoleLedger, tuple[Candidate, ...]], ...]  # from the smallest memory to the largest
     unknown: tuple[str, ...] = field(default=())  # nodes whose memory nobody knows
 
@@ -63,35 +52,14 @@ def recipe_of(case: Case) -> Recipe | Verdict:
     return recipe
 
 
-def candidates(case: Case, template: PodTemplate) -> tuple[Candidate, ...]:
-    """Nodes that may take the pod and have accelerators of the kind that it asks for, however many.
+def servers(case: Case, recipe: Recipe) -> Iterator[tuple[RoleSpec, Server]]:
+    """Each role with its pods and their nodes; of a group of pods the first sort, for they ask alike.
 
     Raises UnknowableError where nodes or their ResourceSlices could not be read.
     """
-    asked = next((name for name in ACCELERATORS if template.requests.get(name)), "")
-    may = eligible(case, template)
-    devices = case.devices
-    return tuple(
-        Candidate(node=node, device=device)
-        for node in case.nodes
-        if may.get(node.name, "?") == ""
-        and (device := devices[node.name]).count
-        and (not asked or device.dra or device.resource == asked)
-    )
-
-
-def per_pod(role: RoleSpec, template: PodTemplate) -> int:
-    """Accelerators of one pod: as it asks, else as its parallelism takes."""
-    stated = (int(number) for name, number in template.requests.items() if name in ACCELERATORS)
-    return next(stated, 0) or role.accelerators_per_pod
-
-
-def servers(case: Case, recipe: Recipe) -> Iterator[tuple[RoleSpec, PodTemplate]]:
-    """Each role with the template of its pods; of a group of nodes the first template, for they ask alike."""
-    by_role: dict[str, PodTemplate] = {}
-    for template in case.workloads:
-        if template.is_model_server:
-            by_role.setdefault(template.labels.get(COMPONENT_LABEL, ""), template)
+    by_role: dict[str, Server] = {}
+    for server in case.servers:
+        by_role.setdefault(server.role, server)
     for role in recipe.roles:
         if role.name in by_role:
             yield role, by_role[role.name]
@@ -99,15 +67,22 @@ def servers(case: Case, recipe: Recipe) -> Iterator[tuple[RoleSpec, PodTemplate]
 
 def fits(case: Case, recipe: Recipe) -> tuple[RoleFit, ...]:
     """Every role that keeps a KV cache. Raises UnknowableError where nodes cannot be judged."""
-    return tuple(
-        _fit(case, recipe, role, template) for role, template in servers(case, recipe) if role.name not in _NO_CACHE
-    )
+    return tuple(_fit(recipe, role, server) for role, server in servers(case, recipe) if role.name not in _NO_CACHE)
 
 
-def _fit(case: Case, recipe: Recipe, role: RoleSpec, template: PodTemplate) -> RoleFit:
+def known(found: tuple[RoleFit, ...]) -> tuple[RoleFit, ...]:
+    """The roles that have a candidate. Raises UnknowableError where the memory of every candidate is unknown."""
+    judged = tuple(each for each in found if each.ledgers)
+    blind = [name for each in found for name in each.unknown]
+    if not judged and blind:
+        raise UnknowableError(f"nothing says how much memory the accelerators of {blind[0]} have")
+    return judged
+
+
+def _fit(recipe: Recipe, role: RoleSpec, server: Server) -> RoleFit:
     by_memory: dict[int, list[Candidate]] = {}
     unknown = []
-    for candidate in candidates(case, template):
+    for candidate in server.usable:
         memory = candidate.device.memory_mib or _nominal(recipe, candidate.device)
         if memory:
             by_memory.setdefault(memory, []).append(candidate)
@@ -118,19 +93,10 @@ def _fit(case: Case, recipe: Recipe, role: RoleSpec, template: PodTemplate) -> R
         for memory, some in sorted(by_memory.items())
         if (ledger := role_ledger(role, recipe.facts, recipe.values, memory_mib=memory))
     ]
-    return RoleFit(role=role, template=template, ledgers=tuple(ledgers), unknown=tuple(unknown))
+    return RoleFit(role=role, server=server, ledgers=tuple(ledgers), unknown=tuple(unknown))
 
 
 def _nominal(recipe: Recipe, device: Device) -> int:
     """What the catalogue names, for an accelerator whose nodes do not say."""
     same = device.facet is not None and device.facet == recipe.facets.get("accelerator")
     return int(recipe.facts["accelerator"].get("memory_mib") or 0) if same else 0
-
-
-def known(found: tuple[RoleFit, ...]) -> tuple[RoleFit, ...]:
-    """The roles that have a candidate. Raises UnknowableError where the memory of every candidate is unknown."""
-    judged = tuple(each for each in found if each.ledgers)
-    blind = [name for each in found for name in each.unknown]
-    if not judged and blind:
-        raise UnknowableError(f"nothing says how much memory the accelerators of {blind[0]} have")
-    return judged

@@ -9,9 +9,10 @@ from typing import Any, Final
 from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
 from llmdctl.model.quantity import exact
+from llmdctl.preflight.candidates import Candidate, Server
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.fitting import NO_NODE, Candidate, candidates, per_pod, recipe_of, servers
+from llmdctl.preflight.fitting import NO_NODE, recipe_of, servers
 from llmdctl.preflight.linted import verdict_of
 from llmdctl.preflight.verdict import UnknowableError, Verdict, failed, passed, skipped, warned
 from llmdctl.preflight.workload import PodTemplate
@@ -34,11 +35,11 @@ def _tier(case: Case) -> Verdict:
     if inside.outcome.value in ("fail", "warn"):
         return inside
     crowded, judged = [], 0
-    for role, template in servers(case, recipe):
-        asked = template.requests.get("memory", Fraction(0))
-        for each in candidates(case, template):
+    for role, server in servers(case, recipe):
+        asked = server.template.requests.get("memory", Fraction(0))
+        for each in server.usable:
             judged += 1
-            pods = each.device.count // max(1, per_pod(role, template))
+            pods = each.device.count // max(1, server.count)
             has = each.node.allocatable.get("memory", Fraction(0))
             if pods and asked * pods > has:
                 crowded.append((role.name, each, pods, asked, has))
@@ -71,7 +72,8 @@ def _weights(case: Case) -> Verdict:
     facts = recipe.facts["model"]
     needed = max(int(facts["weight_bytes"]), int(facts.get("download_bytes") or 0))
     said: list[str] = []
-    for role, template in servers(case, recipe):
+    for role, server in servers(case, recipe):
+        template = server.template
         volume = cache_volume(template)
         if volume is None:
             continue
@@ -83,7 +85,7 @@ def _weights(case: Case) -> Verdict:
                 [Evidence(object=template.identity, observed=f"{where} {_gib(size)}", expected=_gib(Fraction(needed)))],
                 "Leave the size to llmdctl, or name a claim that is large enough.",
             )
-        if "emptyDir" in volume and (bad := _disk(case, role.name, template)):
+        if "emptyDir" in volume and (bad := _disk(role.name, server)):
             return bad
         said.append(f"{role.name} {where}" + (f" {_gib(size)}" if size is not None else ""))
     if not said:
@@ -123,10 +125,9 @@ def _size(case: Case, volume: Item) -> tuple[Fraction | None, str]:
     return None, "a volume"
 
 
-def _disk(case: Case, role: str, template: PodTemplate) -> Verdict | None:
+def _disk(role: str, server: Server) -> Verdict | None:
     """A failure where no candidate has the disk that one pod asks for."""
-    asked = template.requests.get(_DISK)
-    some = candidates(case, template)
+    asked, some = server.template.requests.get(_DISK), server.usable
     if not asked or not some:
         return None
     most = max(each.node.allocatable.get(_DISK, Fraction(0)) for each in some)

@@ -16,9 +16,10 @@ from llmdctl.memory import (
 from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
 from llmdctl.model.recipe import Recipe
+from llmdctl.preflight.candidates import Candidate
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.fitting import NO_NODE, Candidate, RoleFit, fits, known, recipe_of
+from llmdctl.preflight.fitting import NO_NODE, RoleFit, fits, known, recipe_of
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
 
 _GIB: Final = 2**30
@@ -153,7 +154,7 @@ def _concurrency(case: Case) -> Verdict:
 
 def _threshold(case: Case, fit: RoleFit) -> int:
     """Running requests of one replica at which the scaler asks for another one; 0 where it does not ask by them."""
-    name = fit.template.workload["metadata"]["name"]
+    name = fit.server.template.workload["metadata"]["name"]
     for obj in case.rendered("ScaledObject"):
         spec = obj.get("spec") or {}
         if (spec.get("scaleTargetRef") or {}).get("name") == name:

@@ -10,7 +10,7 @@ from llmdctl.model.finding import Severity
 from llmdctl.model.recipe import Recipe, RoleSpec
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.fitting import NO_NODE, candidates, per_pod, recipe_of, servers
+from llmdctl.preflight.fitting import NO_NODE, recipe_of, servers
 from llmdctl.preflight.linted import linted
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
 
@@ -25,11 +25,11 @@ def _parallelism(case: Case) -> Verdict:
     if isinstance(recipe, Verdict):
         return recipe
     sizes = []
-    for role, template in servers(case, recipe):
-        some = candidates(case, template)
+    for role, server in servers(case, recipe):
+        some = server.usable
         if not some:
             continue
-        needed, most = per_pod(role, template), max(each.device.count for each in some)
+        needed, most = server.count, max(each.device.count for each in some)
         sizes.append((role, needed, most))
         if needed > most:
             seen = [Evidence(object=each.node.identity, observed=f"{each.device.count} accelerators") for each in some]
