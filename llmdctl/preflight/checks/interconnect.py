@@ -21,7 +21,7 @@ from llmdctl.preflight.workload import PodTemplate
 
 NO_RECIPE: Final = "no recipe was named"
 NO_RDMA: Final = "no pod of the recipe asks for RDMA cards"
-_NO_HOST: Final = "no node has the accelerator that the pods ask for"
+NO_HOST: Final = "no node has the accelerator that the pods ask for"
 
 
 def servers(case: Case) -> tuple[PodTemplate, ...]:
@@ -61,7 +61,7 @@ def _present(case: Case) -> Verdict:
     spanning = [template for template in servers(case) if multi_node(template)]
     candidates = all_hosts(case, servers(case))
     if not candidates:
-        return skipped(_NO_HOST)
+        return skipped(NO_HOST)
     having = [node for node in candidates if offered(node) or cards(case, node)]
     counted = f"{len(having)} of {len(candidates)} candidate nodes offer RDMA cards"
     if having:
@@ -154,7 +154,7 @@ def _names(case: Case) -> Verdict:
     for name, template in wanted.items():
         nodes = hosts(case, template)
         if not nodes:
-            return skipped(_NO_HOST)
+            return skipped(NO_HOST)
         having = [node for node in nodes if node.allocatable.get(name)]
         counts.append(f"{len(having)} of {len(nodes)} candidate nodes offer {name}")
         if not having:

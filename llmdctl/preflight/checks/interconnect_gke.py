@@ -34,38 +34,24 @@ https://github.com/kubernetes-sigs/dranet (cloud provider gce)
 
 _GIB: Final = (1, 1, 0)
 _VLLM: Final = (0, 11, 0)
-_MULTUS: Final = "k8s.v1.cni.cncf.io/networks"
 
 
 def _attached(case: Case) -> Verdict:
     if not case.objects:
         return skipped(NO_RECIPE)
-    wanted = {name: template for template in case.workloads for name in _named(case, template)}
+    wanted = {name: template for template in case.workloads for name in networks(template)}
     if not wanted:
-        return skipped("no pod attaches a network by name")
-    there = {_identity(item.get("kind"), item["metadata"]) for item in case.section("network-attachments")}
+        return skipped("no pod attaches an RDMA network of GKE; LD0415 judges those of Multus")
+    there = {item["metadata"]["name"] for item in case.section("network-attachments") if item.get("kind") == "Network"}
     missing = {name: template for name, template in wanted.items() if name not in there}
     if missing:
         return failed(
             f"{len(missing)} of {len(wanted)} networks that pods attach do not exist: {listed(missing)}.",
             [Evidence(object=each.identity, observed=f"attaches {name}") for name, each in missing.items()],
-            "Make them, or name the networks that there are.",
+            "Make them as GKE's guide for the machines does, or name the networks that there are in the annotation"
+            " networking.gke.io/interfaces.",
         )
     return _forms(case) or passed(f"All {len(wanted)} networks that pods attach exist.")
-
-
-def _named(case: Case, template: PodTemplate) -> Iterator[str]:
-    yield from (f"Network//{name}" for name in networks(template))
-    for stated in template.annotations.get(_MULTUS, "").split(","):
-        name = stated.strip().partition("@")[0]
-        if name and not name.startswith(("[", "{")):
-            own = template.workload["metadata"].get("namespace", case.namespace)
-            namespace, _, last = name.rpartition("/")
-            yield f"NetworkAttachmentDefinition/{namespace or own}/{last}"
-
-
-def _identity(kind: object, metadata: Mapping[str, Any]) -> str:
-    return f"{kind}/{metadata.get('namespace', '')}/{metadata['name']}"
 
 
 def _forms(case: Case) -> Verdict | None:
@@ -163,7 +149,7 @@ def _installers(item: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     spec = (((item.get("spec") or {}).get("template") or {}).get("spec")) or {}
     for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
         if "nccl-plugin-gib" in str(container.get("image", "")):
-            yield container["image"], _identity("DaemonSet", item["metadata"])
+            yield container["image"], f"DaemonSet/{item['metadata'].get('namespace', '')}/{item['metadata']['name']}"
 
 
 def _dranet(case: Case) -> Verdict:
@@ -208,17 +194,14 @@ CHECKS: Final = (
     Check(
         code="LD0705",
         slug="attached-networks",
-        title="The networks that pods attach exist, and nodes are attached to them",
+        title="The RDMA networks that pods attach on GKE exist, and nodes are attached to them",
         severity=Severity.ERROR,
         rule=_attached,
         needs=("network-attachments",),
         why="A pod that names a network that does not exist never gets its network, and hangs in ContainerCreating."
         " GKE's webhook asks for networking.gke.io.networks/NAME and NAME.IP; nodes offer one of the two.",
-        remedy="Make the Network or NetworkAttachmentDefinition, or name one that exists.",
-        sources=(
-            "https://cloud.google.com/kubernetes-engine/docs/how-to/setup-multinetwork-support-for-pods",
-            "https://github.com/k8snetworkplumbingwg/multus-cni/blob/master/docs/how-to-use.md",
-        ),
+        remedy="Make the Network, or name one that exists.",
+        sources=("https://cloud.google.com/kubernetes-engine/docs/how-to/setup-multinetwork-support-for-pods",),
     ),
     Check(
         code="LD0706",

@@ -9,7 +9,7 @@ from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.checks.interconnect import NO_RDMA, NO_RECIPE, card_hosts, rdma_pods, seen
+from llmdctl.preflight.checks.interconnect import NO_HOST, NO_RDMA, NO_RECIPE, card_hosts, rdma_pods, seen
 from llmdctl.preflight.interconnect import asked, claims, multi_node
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.phrases import listed
@@ -56,6 +56,8 @@ def _driver_ready(case: Case) -> Verdict:
     if not case.objects or not users:
         return skipped(NO_RDMA if case.objects else NO_RECIPE)
     nodes = card_hosts(case, users)
+    if not nodes:
+        return skipped(NO_HOST)
     waiting = [node for node in nodes if node.labels.get(_WAIT) == "true"]
     if waiting:
         return failed(
@@ -79,6 +81,8 @@ def _driver_ready(case: Case) -> Verdict:
     labelled = [node for node in nodes if _WAIT in node.labels]
     if not labelled and not states:
         return skipped("NVIDIA's network operator is not here; whoever installed the cards' driver answers for it")
+    if not labelled:
+        return unknown("NVIDIA's network operator is done, and no candidate node says that its cards' driver is loaded")
     return passed(f"NVIDIA's network operator has the cards' driver ready on {len(labelled)} of {len(nodes)} nodes.")
 
 

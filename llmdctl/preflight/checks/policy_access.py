@@ -145,7 +145,9 @@ def _administrator(case: Case) -> Verdict:
     found = case.section("identity")
     if not found:
         return unknown("the API server did not say who asks")
-    groups = [str(each) for each in found[0].get("groups") or ()]
+    if not found[0].get("username") or not isinstance(found[0].get("groups"), (list, tuple)):
+        return unknown("the API server did not say who asks, or in which groups")
+    groups = [str(each) for each in found[0]["groups"]]
     mighty = [each for each in groups if each in _ADMINS]
     name = str(found[0].get("username", ""))
     if mighty:

@@ -200,6 +200,8 @@ def _engines(case: Case) -> Verdict:
             denied,
             "Ask who owns the policy for an exception, or change the value that it names.",
         )
+    if not dry.items or any(not row.get("outcome") for row in dry.items):
+        return unknown(f"{listed(engines)} may refuse objects, and the dry run does not say of each what became of it")
     return passed(f"{listed(engines)} let all {len(dry.items)} objects through in a dry run; pods they see later.")
 
 

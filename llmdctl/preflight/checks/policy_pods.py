@@ -48,10 +48,10 @@ def _pod_security(case: Case) -> Verdict:
         level = stated(labels, mode)
         found = _violating(case, level, server) if level else ()
         if level and found:
-            return warned(
-                f"{said}, which lets the pods in; {mode} {level} does not: {listed(_controls(found))}.",
+            return passed(
+                f"{said}, which lets the pods in. Its {mode} level {level} would not, and only says so:"
+                f" {listed(_controls(found))}.",
                 _rows(found),
-                "Nothing has to change; who tightens the namespace stops these pods.",
             )
     return passed(f"{said}: all {len(case.workloads)} sorts of pods are let in.")
 
@@ -140,7 +140,8 @@ def _none_granted(case: Case, doubtful: list[tuple[PodTemplate, list[str]]]) -> 
     template, names = doubtful[0]
     account = str(template.spec.get("serviceAccountName") or "default")
     return warned(
-        f"The pods of {listed(each.identity for each, _ in doubtful)} need one of {listed(sorted(names))}, and no"
+        f"The pods of {listed(each.identity for each, _ in doubtful)} need the security context constraint"
+        f" {listed(sorted(names), between=' or ')}, and no"
         f" constraint's own list lets the service account {account} use it; a role binding may.",
         [Evidence(object=each.identity, observed=f"admitted by {listed(sorted(fit))}") for each, fit in doubtful],
         f"$ oc auth can-i use scc/{sorted(names)[0]} --as=system:serviceaccount:{case.namespace}:{account}",
