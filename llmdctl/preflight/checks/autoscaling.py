@@ -13,7 +13,7 @@ from llmdctl.preflight.check import Check
 from llmdctl.preflight.controller import KEDA, controllers
 from llmdctl.preflight.linted import linted
 from llmdctl.preflight.scaling import KINDS, NO_SCALER, live, scalers
-from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
+from llmdctl.preflight.verdict import UnknowableError, Verdict, failed, passed, skipped, warned
 
 Item = Mapping[str, Any]
 _KEDA_DOC: Final = "https://keda.sh/docs/2.21/troubleshooting/"
@@ -31,12 +31,17 @@ def _api(case: Case, group: str) -> Item | None:
 def _owner(service: Item) -> str:
     """`namespace/name` of the Service behind it."""
     backend = (service.get("spec") or {}).get("service") or {}
-    return f"{backend.get('namespace', '')}/{backend.get('name', '')}"
+    if not backend.get("name"):
+        raise UnknowableError(f"the APIService {service['metadata']['name']} does not say who serves it")
+    return f"{backend.get('namespace', '')}/{backend['name']}"
 
 
 def _available(service: Item) -> bool:
     rows = (service.get("status") or {}).get("conditions") or ()
-    return all(row.get("status") == "True" for row in rows if row.get("type") == "Available")
+    stated = [row.get("status") for row in rows if row.get("type") == "Available"]
+    if not stated:
+        raise UnknowableError(f"the APIService {service['metadata']['name']} does not say whether it answers")
+    return stated == ["True"]
 
 
 def _evidence(service: Item, expected: str = "") -> tuple[Evidence, ...]:
@@ -106,9 +111,10 @@ def _alone(case: Case) -> Verdict:
     ours = {
         (str(each.workload["kind"]), case.namespace, str(each.workload["metadata"]["name"])) for each in case.workloads
     }
-    fighting = [
-        each for each in live(case) if each.target in ours and not each.made_by_keda and not each.belongs_to(case)
-    ]
+    there = live(case)
+    if any(not each.target[2] for each in there):
+        raise UnknowableError("a scaler of the cluster does not say what it scales")
+    fighting = [each for each in there if each.target in ours and not each.made_by_keda and not each.belongs_to(case)]
     if not fighting:
         return passed("Nobody else scales what the recipe makes.")
     evidence = [
@@ -131,6 +137,8 @@ def _watched(case: Case) -> Verdict:
     if not any(each.kind == KINDS[0] for each in scalers(case)):
         return skipped("the recipe has no ScaledObject" if any(scalers(case)) else NO_SCALER)
     operators = controllers(case, KEDA)
+    if any(not each.containers for each in operators):
+        raise UnknowableError("the Deployment of KEDA does not show its containers")
     if not operators:
         return skipped("KEDA is not there yet")
     blind = [
