@@ -17,10 +17,9 @@ _DECIDING: Final = (
 
 def likeness(node: Node, vocabularies: Collection[str]) -> Hashable:
     """Equal for nodes of which the same is to be said, their names aside; `vocabularies` are labels of facets."""
-    status, spec = node.item.get("status") or {}, node.item.get("spec") or {}
     return (
         tuple(item for item in node.labels.items() if item[0].startswith(_DECIDING) or item[0] in vocabularies),
-        tuple((status.get("allocatable") or {}).items()),
-        tuple((row.get("type"), row.get("status")) for row in status.get("conditions") or ()),
-        bool(spec.get("unschedulable")),
+        tuple(node.written.items()),
+        tuple(node.conditions.items()),
+        node.cordoned,
     )

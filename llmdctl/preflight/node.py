@@ -47,37 +47,42 @@ class Node:
 
     @property
     def name(self) -> str:
-        return str((self.item.get("metadata") or {}).get("name", ""))
+        return str(_mapping(self.item, "metadata").get("name", ""))
 
     @property
     def identity(self) -> str:
         """As evidence names it."""
         return f"Node//{self.name}"
 
-    @property
+    @cached_property
     def labels(self) -> Mapping[str, str]:
-        return (self.item.get("metadata") or {}).get("labels") or {}
+        return _texts(_mapping(self.item, "metadata"), "labels")
 
     @property
     def annotations(self) -> Mapping[str, str]:
-        return (self.item.get("metadata") or {}).get("annotations") or {}
+        return _texts(_mapping(self.item, "metadata"), "annotations")
 
     @property
     def info(self) -> Mapping[str, str]:
         """`status.nodeInfo`."""
-        return (self.item.get("status") or {}).get("nodeInfo") or {}
+        return _texts(_mapping(self.item, "status"), "nodeInfo")
 
     @cached_property
     def allocatable(self) -> Amounts:
-        return amounts((self.item.get("status") or {}).get("allocatable"))
+        return amounts(_mapping(self.item, "status").get("allocatable"))
+
+    @property
+    def written(self) -> Mapping[str, str]:
+        """`status.allocatable` as it is written: `1k`, `96Gi`."""
+        return _texts(_mapping(self.item, "status"), "allocatable")
 
     @cached_property
     def capacity(self) -> Amounts:
-        return amounts((self.item.get("status") or {}).get("capacity"))
+        return amounts(_mapping(self.item, "status").get("capacity"))
 
     @cached_property
     def taints(self) -> tuple[Taint, ...]:
-        rows = (self.item.get("spec") or {}).get("taints") or ()
+        rows = _rows(_mapping(self.item, "spec"), "taints")
         return tuple(
             Taint(key=str(row.get("key", "")), value=str(row.get("value") or ""), effect=str(row.get("effect", "")))
             for row in rows
@@ -91,8 +96,13 @@ class Node:
     @cached_property
     def conditions(self) -> Mapping[str, str]:
         """Type -> True, False or Unknown."""
-        rows = (self.item.get("status") or {}).get("conditions") or ()
+        rows = _rows(_mapping(self.item, "status"), "conditions")
         return {str(row.get("type")): str(row.get("status")) for row in rows}
+
+    @property
+    def provider(self) -> str:
+        """`spec.providerID`: whose machine it is, such as kind://."""
+        return str(_mapping(self.item, "spec").get("providerID") or "")
 
     @property
     def ready(self) -> bool:
@@ -100,4 +110,23 @@ class Node:
 
     @property
     def cordoned(self) -> bool:
-        return bool((self.item.get("spec") or {}).get("unschedulable"))
+        return bool(_mapping(self.item, "spec").get("unschedulable"))
+
+
+def _mapping(outer: Item, key: str) -> Item:
+    """What stands there, nothing where it is something else: files are written by hand too."""
+    inner = outer.get(key)
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _texts(outer: Item, key: str) -> Mapping[str, str]:
+    """Labels and the like; a number that somebody wrote without quotes is its text."""
+    inner = _mapping(outer, key)
+    if all(isinstance(value, str) for value in inner.values()):
+        return inner
+    return {str(name): str(value) for name, value in inner.items() if isinstance(value, (str, int, float))}
+
+
+def _rows(outer: Item, key: str) -> list[Item]:
+    inner = outer.get(key)
+    return [row for row in inner if isinstance(row, Mapping)] if isinstance(inner, (list, tuple)) else []

@@ -74,7 +74,7 @@ _LOCAL: Final[tuple[tuple[str, _Sign], ...]] = (
     ("RKE2", lambda node: "+rke2" in node.info.get("kubeletVersion", "")),
     ("minikube", lambda node: "minikube.k8s.io/version" in node.labels),
     ("MicroK8s", lambda node: node.labels.get("microk8s.io/cluster") == "true"),
-    ("kind", lambda node: str((node.item.get("spec") or {}).get("providerID", "")).startswith("kind://")),
+    ("kind", lambda node: node.provider.startswith("kind://")),
     ("KWOK", lambda node: "kwok.x-k8s.io/node" in node.annotations),
 )
 """Kubernetes that somebody runs alone: no platform's facet, but worth saying."""

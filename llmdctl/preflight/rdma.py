@@ -97,9 +97,8 @@ def offered(node: Node) -> Mapping[str, Fraction]:
 
 def rdma_resources(node: Node, network: Sequence[PublishedDevice]) -> Mapping[str, str]:
     """RDMA resources of a node as written in `status.allocatable`, and DRA drivers of network cards -> cards."""
-    stated = (node.item.get("status") or {}).get("allocatable") or {}
     cards = Counter(device.driver for device in network if _is_card(device))
-    return {name: str(stated[name]) for name in offered(node)} | {each: str(n) for each, n in cards.items()}
+    return {name: node.written[name] for name in offered(node)} | {each: str(n) for each, n in cards.items()}
 
 
 def _is_card(device: PublishedDevice) -> bool:

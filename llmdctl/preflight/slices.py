@@ -52,8 +52,8 @@ def pools(items: Iterable[Item]) -> tuple[Pool, ...]:
     """Every pool of every driver. Devices of an incomplete pool are listed, and are not to be counted on."""
     found: dict[tuple[str, str], list[Item]] = {}
     for item in items:
-        spec = item.get("spec") or {}
-        stated = spec.get("pool") or {}
+        spec = _inner(item, "spec")
+        stated = _inner(spec, "pool")
         found.setdefault((str(spec.get("driver", "")), str(stated.get("name", ""))), []).append(spec)
     return tuple(_pool(driver, name, specs) for (driver, name), specs in found.items())
 
@@ -74,7 +74,7 @@ def by_node(items: Iterable[Item]) -> Mapping[str, tuple[PublishedDevice, ...]]:
 def _pool(driver: str, name: str, specs: list[Item]) -> Pool:
     newest = max(_generation(spec) for spec in specs)
     current = [spec for spec in specs if _generation(spec) == newest]
-    wanted = max(int((spec.get("pool") or {}).get("resourceSliceCount") or 1) for spec in current)
+    wanted = max(_number(_inner(spec, "pool").get("resourceSliceCount")) or 1 for spec in current)
     devices = tuple(device for spec in current for device in _devices(driver, name, spec))
     return Pool(
         driver=driver,
@@ -90,11 +90,11 @@ def _pool(driver: str, name: str, specs: list[Item]) -> Pool:
 
 
 def _generation(spec: Item) -> int:
-    return int((spec.get("pool") or {}).get("generation") or 0)
+    return _number(_inner(spec, "pool").get("generation"))
 
 
 def _devices(driver: str, pool: str, spec: Item) -> Iterator[PublishedDevice]:
-    for entry in spec.get("devices") or ():
+    for entry in _rows(spec.get("devices")):
         basic = entry.get("basic")
         body = basic if isinstance(basic, Mapping) else entry  # v1beta1
         yield PublishedDevice(
@@ -102,9 +102,9 @@ def _devices(driver: str, pool: str, spec: Item) -> Iterator[PublishedDevice]:
             pool=pool,
             name=str(entry.get("name", "")),
             node=str(spec.get("nodeName") or body.get("nodeName") or ""),
-            attributes={_bare(key, driver): _value(value) for key, value in (body.get("attributes") or {}).items()},
+            attributes={_bare(key, driver): _value(value) for key, value in _inner(body, "attributes").items()},
             capacity=_capacity(body.get("capacity"), driver),
-            taints=tuple(body.get("taints") or ()),
+            taints=_rows(body.get("taints")),
         )
 
 
@@ -127,3 +127,16 @@ def _capacity(stated: object, driver: str) -> Amounts:
         if number is not None:
             found[_bare(str(name), driver)] = number
     return found
+
+
+def _inner(outer: Item, key: str) -> Item:
+    inner = outer.get(key)
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _rows(stated: object) -> tuple[Item, ...]:
+    return tuple(row for row in stated if isinstance(row, Mapping)) if isinstance(stated, (list, tuple)) else ()
+
+
+def _number(stated: object) -> int:
+    return int(exact(stated) or 0)
