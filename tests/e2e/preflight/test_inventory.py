@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -32,6 +33,7 @@ ACCOUNTS = Resource(path="api/v1", plural="serviceaccounts")
 ROLES = Resource(path="apis/rbac.authorization.k8s.io/v1", plural="roles")
 BINDINGS = Resource(path="apis/rbac.authorization.k8s.io/v1", plural="rolebindings")
 PODS = Resource(path="api/v1", plural="pods")
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 RBAC = "rbac.authorization.k8s.io"
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -87,9 +89,6 @@ def test_what_is_there_is_in_it(taken: Inventory, plane: Plane, namespace: str):
     assert taken.section("identity").items[0]["username"] == "llmdctl:admin"
     kinds = {(item["apiVersion"], item["kind"]) for item in taken.section("apis").items}
     assert {("v1", "Node"), ("apps/v1", "Deployment"), ("resource.k8s.io/v1", "ResourceSlice")} <= kinds
-
-
-CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def test_of_secrets_there_is_nothing_but_name_and_type(taken: Inventory, namespace: str):
@@ -249,8 +248,6 @@ def _few_rights(plane: Plane, namespace: str, rules: list[dict[str, Any]], folde
 
 def test_a_capture_from_a_fresh_process_writes_yaml_to_stdout(plane: Plane, tmp_path: Path):
     command = ["-m", "llmdctl", "inventory", "--redact", "--quiet", "--kubeconfig", str(plane.kubeconfig)]
-    import sys
-
     done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
     read = yaml.safe_load(done.stdout)
     assert (read["kind"], read["redacted"], read["server"]) == ("Inventory", True, "")
