@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -140,11 +140,7 @@ def _cached(case: Case) -> Verdict:
     wanted = {each.reference: each for each in images(case) if each.template.is_model_server}
     if not nodes or not wanted:
         return skipped("no node has the accelerator that the pods ask for" if wanted else "the recipe serves no model")
-    cold = {
-        reference: missing
-        for reference, each in wanted.items()
-        if (missing := [node for node in nodes if not each.names & _local(node)])
-    }
+    cold = _missing(nodes, wanted)
     if not cold:
         return passed(f"All {len(nodes)} candidate nodes have the {len(wanted)} images of the model servers.")
     capped = any(len((node.item.get("status") or {}).get("images") or ()) >= _LISTED_IMAGES for node in nodes)
@@ -160,9 +156,17 @@ def _cached(case: Case) -> Verdict:
     )
 
 
-def _local(node: Node) -> frozenset[str]:
-    rows = (node.item.get("status") or {}).get("images") or ()
-    return frozenset(str(name) for row in rows for name in row.get("names") or ())
+def _missing(nodes: tuple[Node, ...], wanted: Mapping[str, Image]) -> dict[str, list[Node]]:
+    """Reference -> the nodes that do not list it; none that all have."""
+    by_name = {name: reference for reference, each in wanted.items() for name in each.names}
+    found: dict[str, list[Node]] = {}
+    for node in nodes:
+        rows = (node.item.get("status") or {}).get("images") or ()
+        local = {by_name[name] for row in rows for name in row.get("names") or () if name in by_name}
+        for reference in wanted:
+            if reference not in local:
+                found.setdefault(reference, []).append(node)
+    return found
 
 
 def _driver_path(case: Case) -> Verdict:

@@ -65,6 +65,11 @@ def _driver_ready(case: Case) -> Verdict:
             seen(waiting[:5], {node.name: f"label {_WAIT} is true" for node in waiting}, "false"),
             "$ kubectl get pods -A -l nvidia.com/ofed-driver",
         )
+    return _of_network_operator(case, nodes)
+
+
+def _of_network_operator(case: Case, nodes: tuple[Node, ...]) -> Verdict:
+    """What NVIDIA's network operator says of the whole cluster, where no node waits for it."""
     clusterwide = _of_kind(case, "NicClusterPolicy")
     states = {each["metadata"]["name"]: str((each.get("status") or {}).get("state", "")) for each in clusterwide}
     unready = {name: state for name, state in states.items() if state != "ready"}
