@@ -102,5 +102,5 @@ def rdma_resources(node: Node, network: Sequence[PublishedDevice]) -> Mapping[st
 
 
 def _is_card(device: PublishedDevice) -> bool:
-    """dra.net publishes every interface of a node, and says which of them speak RDMA."""
-    return device.driver in NIC_DRIVERS and device.attributes.get("dra.net/rdma", device.driver != "dra.net") is True
+    """dra.net publishes every interface of a node, and says by dra.net/rdma which of them speak RDMA."""
+    return device.driver in NIC_DRIVERS and device.attributes.get("rdma", device.driver != "dra.net") is True

@@ -49,19 +49,19 @@ def _large_enough(_: Case, found: tuple[Server, ...]) -> Verdict:
 def _disk(_: Case, found: tuple[Server, ...]) -> Verdict:
     for server in found:
         wanted = _disk_wanted(server)
-        able = [each for each in server.usable if each.node.allocatable.get(_DISK, Fraction(0)) >= wanted]
-        if server.usable and len(able) < len(server.usable):
-            largest = _largest(server.usable, _DISK)
-            make = warned if able else failed
+        small = tuple(each for each in server.usable if each.node.allocatable.get(_DISK, Fraction(0)) < wanted)
+        if small:
+            make = failed if len(small) == len(server.usable) else warned
+            able = len(server.usable) - len(small)
             return make(
-                f"{len(able)} of {len(server.usable)} candidate nodes offer {_shown(_DISK, wanted)} {_DISK} for"
-                f" {server.role} "
-                f"(largest {_shown(_DISK, largest)}).",
-                _offers(server.usable, _DISK, wanted),
+                f"{able} of {len(server.usable)} candidate nodes offer {_shown(_DISK, wanted)} {_DISK} for"
+                f" {server.role};"
+                f" the others have {_shown(_DISK, _largest(small, _DISK))} at most.",
+                _offers(small, _DISK, wanted),
                 "Give the nodes a larger disk, or join their local NVMe to the kubelet's storage:"
-                " instanceStorePolicy RAID0 of a"
-                " Karpenter EC2NodeClass, --ephemeral-storage-local-ssd of a GKE node pool.",
-                "Or keep the model on a volume: modelserver.modelCache.",
+                " instanceStorePolicy RAID0"
+                " of a Karpenter EC2NodeClass, --ephemeral-storage-local-ssd of a GKE node pool.",
+                "Or keep the model on a volume: modelserver.model.source=pvc, with model.pvc.claimName.",
             )
     return suits(found, _DISK)
 

@@ -491,6 +491,14 @@ def test_whole_cards_beside_slices_can_be_used_and_slices_cannot() -> None:
     assert (single.sharing, list(single.excluded)) == ("mig-single", ["LD0614"])
 
 
+def test_of_the_interfaces_that_dranet_publishes_cards_of_rdma_count() -> None:
+    cards = [{"name": f"eth{n}", "attributes": {"dra.net/rdma": {"bool": n > 0}}} for n in range(3)]
+    pool = {"name": "n", "generation": 1, "resourceSliceCount": 1}
+    spec = {"driver": "dra.net", "nodeName": "n", "pool": pool, "devices": cards}
+    found = devices(case([labelled({}), {"kind": "ResourceSlice", "metadata": {"name": "s"}, "spec": spec}]))["n"]
+    assert (found.rdma, found.dra) == ({"dra.net": "2"}, False)
+
+
 # --- what is not known ----------------------------------------------------------------------------------------------
 
 
