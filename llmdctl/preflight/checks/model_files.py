@@ -9,7 +9,8 @@ from typing import Any, Final
 from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
 from llmdctl.model.quantity import exact
-from llmdctl.preflight.candidates import Candidate, Server
+from llmdctl.model.recipe import Recipe
+from llmdctl.preflight.candidates import Candidate
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.fitting import NO_NODE, recipe_of, servers
@@ -21,7 +22,6 @@ Item = Mapping[str, Any]
 _GIB: Final = 2**30
 _SHOWN: Final = 8
 _CACHE: Final = "HF_HOME"
-_DISK: Final = "ephemeral-storage"
 
 
 def _tier(case: Case) -> Verdict:
@@ -65,31 +65,27 @@ def _memory(each: Candidate, has: Fraction) -> Evidence:
 
 
 def _weights(case: Case) -> Verdict:
-    """The volume that weights are downloaded to, and the disk of the nodes under it."""
+    """The volume that weights are downloaded to; LD0626 judges the disk of the nodes under it."""
     recipe = recipe_of(case)
     if isinstance(recipe, Verdict):
         return recipe
     facts = recipe.facts["model"]
-    needed = max(int(facts["weight_bytes"]), int(facts.get("download_bytes") or 0))
+    needed = int(facts["weight_bytes"])
     said: list[str] = []
-    for role, server in servers(case, recipe):
-        template = server.template
-        volume = cache_volume(template)
+    for role, template in sorted({each.role: each for each in case.workloads if each.is_model_server}.items()):
+        volume = cache_volume(template) or _claimed(recipe, template)
         if volume is None:
             continue
         size, where = _size(case, volume)
         if size is not None and size < needed:
             return failed(
-                f"{role.name} downloads {needed / 1e9:.0f} GB into {where} of {_gib(size)}: the pod is evicted or"
-                " stops with a full disk.",
+                f"{role}: {needed / 1e9:.0f} GB of weights do not fit {where} of {_gib(size)}.",
                 [Evidence(object=template.identity, observed=f"{where} {_gib(size)}", expected=_gib(Fraction(needed)))],
                 "Leave the size to llmdctl, or name a claim that is large enough.",
             )
-        if "emptyDir" in volume and (bad := _disk(role.name, server)):
-            return bad
-        said.append(f"{role.name} {where}" + (f" {_gib(size)}" if size is not None else ""))
+        said.append(f"{role} {where}" + (f" {_gib(size)}" if size is not None else ""))
     if not said:
-        return skipped("no pod downloads weights: they come from a claim, an image or a folder")
+        return skipped("no pod downloads weights, and none has them on a claim")
     return passed(f"{needed / 1e9:.0f} GB of weights have room: {'; '.join(said)}.")
 
 
@@ -105,12 +101,24 @@ def cache_volume(template: PodTemplate) -> Item | None:
     return None
 
 
+def _claimed(recipe: Recipe, template: PodTemplate) -> Item | None:
+    """The volume of the claim that the weights lie on already (`modelserver.model.source=pvc`)."""
+    model = (recipe.values.get("modelserver") or {}).get("model") or {}
+    claim = (model.get("pvc") or {}).get("claimName") if model.get("source") == "pvc" else None
+    rows = template.spec.get("volumes") or ()
+    return next((row for row in rows if claim and _claim_of(row) == claim), None)
+
+
+def _claim_of(volume: Item) -> str:
+    return str((volume.get("persistentVolumeClaim") or {}).get("claimName") or "")
+
+
 def _size(case: Case, volume: Item) -> tuple[Fraction | None, str]:
     """(bytes, what it is); None bytes where it has no limit of its own."""
     if "emptyDir" in volume:
         limit = exact((volume["emptyDir"] or {}).get("sizeLimit"))
         return (limit or None), "a volume"
-    claim = (volume.get("persistentVolumeClaim") or {}).get("claimName")
+    claim = _claim_of(volume)
     if claim:
         rows = [*case.rendered("PersistentVolumeClaim"), *case.section("persistent-volume-claims")]
         for row in rows:
@@ -123,25 +131,6 @@ def _size(case: Case, volume: Item) -> tuple[Fraction | None, str]:
     if "hostPath" in volume:
         raise UnknowableError(f"nothing tells how much room {volume['hostPath'].get('path')} has on the nodes")
     return None, "a volume"
-
-
-def _disk(role: str, server: Server) -> Verdict | None:
-    """A failure where no candidate has the disk that one pod asks for."""
-    asked, some = server.template.requests.get(_DISK), server.usable
-    if not asked or not some:
-        return None
-    most = max(each.node.allocatable.get(_DISK, Fraction(0)) for each in some)
-    if most >= asked:
-        return None
-    offers = [(each.node.identity, _gib(each.node.allocatable.get(_DISK, Fraction(0)))) for each in some[:_SHOWN]]
-    seen = [Evidence(object=name, observed=f"{_DISK} {size}") for name, size in offers]
-    return failed(
-        f"A pod of {role} takes {_gib(asked)} of disk for the weights, and the largest of {len(some)} candidate nodes"
-        f" offers {_gib(most)}.",
-        seen,
-        "Let the nodes' local disks hold pods' volumes (Karpenter: instanceStorePolicy: RAID0; GKE: local SSD).",
-        "Or keep the weights on a shared volume: global.llmd.model.source=pvc.",
-    )
 
 
 def _gib(number: Fraction) -> str:
@@ -173,7 +162,6 @@ CHECKS: Final = (
         remedy="Give nodes a larger disk for pods, or keep the weights on a shared volume.",
         sources=(
             "https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#local-ephemeral-storage",
-            "https://karpenter.sh/docs/concepts/nodeclasses/#specinstancestorepolicy",
         ),
     ),
 )
