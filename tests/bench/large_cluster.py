@@ -26,6 +26,8 @@ from llmdctl.sandbox.api import Api
 from llmdctl.sandbox.home import home
 from llmdctl.sandbox.record import read
 
+RECIPE = "pd-disaggregation"
+HOME = "/api/v1/namespaces/default"
 NODES = int(os.environ.get("BENCH_NODES", "5000"))
 PODS = int(os.environ.get("BENCH_PODS", "20000"))
 MEMORY_MB = 400
@@ -33,6 +35,7 @@ RATIO = 1.5
 JUDGING_S = 2.0
 REPORT_S = 1.0
 _AT_ONCE = 8
+_LOOK_S = 0.02
 _KEPT = frozenset({"etcd", "kube-apiserver"})
 
 JUDGE = """
@@ -51,25 +54,24 @@ from llmdctl.release.changes import placed
 from llmdctl.values import build
 from pathlib import Path
 
-started = time.perf_counter()
-inventory = load(Path(sys.argv[1]))
-loaded = time.perf_counter()
-recipe = compose(Catalog.load([assets.paths()]), Selection(path="pd-disaggregation", accelerator="h200"), Overrides())
+def timed(work):
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = work()
+    return (time.perf_counter() - wall, time.process_time() - cpu), result
+
+took = {}
+took["reading the inventory"], inventory = timed(lambda: load(Path(sys.argv[1])))
+recipe = compose(Catalog.load([assets.paths()]), Selection(path=sys.argv[2], accelerator="h200"), Overrides())
 spec = build(recipe, name="bench", namespace="default")
 objects = placed(open_renderer().render(spec, kube_version="1.34.4").objects, "default")
 case = Case(
     inventory=inventory, objects=objects, recipe=recipe, release="bench", namespace="default",
     accelerators=composing.accelerators(CatalogOptions()), linted=lint_objects(objects),
 )
-ready = time.perf_counter()
-report = preflight(case)
-judged = time.perf_counter()
-shown = {}
+took["judging"], report = timed(lambda: preflight(case))
 for form in (ReportFormat.TEXT, ReportFormat.JSON, ReportFormat.HTML):
-    begun = time.perf_counter()
-    written(report, form)
-    shown[form.value] = time.perf_counter() - begun
-print(json.dumps({"load": loaded - started, "judge": judged - ready, "report": shown, "counts": dict(report.counts)}))
+    took[f"report as {form.value}"], _ = timed(lambda form=form: written(report, form))
+print(json.dumps({"took": took, "checks": len(report.results)}))
 """
 
 
@@ -81,16 +83,30 @@ class Cost:
     memory_mb: float
 
 
-def measured(command: list[str], output: Path | None = None) -> Cost:
-    """Wall time and largest resident memory of one process; a failing one ends the benchmark."""
-    with (output or Path(os.devnull)).open("wb") as target:
-        started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=target, stderr=subprocess.DEVNULL)
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), command)
-    return Cost(seconds=seconds, memory_mb=used.ru_maxrss / 1024)
+def measured(command: list[str]) -> Cost:
+    """Wall time and largest resident memory of one process; a failing one ends the benchmark.
+
+    The memory is the kernel's own mark of the process (VmHWM), looked at until it ends: what `wait4` says counts the
+    parent's as well, whose memory a child has until it begins its own program.
+    """
+    largest_kb = 0
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        largest_kb = max(largest_kb, _mark_kb(process.pid))
+        time.sleep(_LOOK_S)
+    seconds = time.perf_counter() - started
+    if process.returncode != 0:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Cost(seconds=seconds, memory_mb=largest_kb / 1024)
+
+
+def _mark_kb(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:  # it has ended
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
 
 
 @contextlib.contextmanager
@@ -115,11 +131,11 @@ def large_cluster(nodes: int = NODES, pods: int = PODS) -> Iterator[Path]:
 def populate(api: Api, nodes: int, pods: int) -> None:
     """Create them, some at once."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "default"}}
-    api.create("/api/v1/namespaces/default/serviceaccounts", account)
-    wanted = [("/api/v1/nodes", node(number)) for number in range(nodes)]
-    wanted += [("/api/v1/namespaces/default/pods", pod(number, nodes)) for number in range(pods)]
+    api.create(f"{HOME}/serviceaccounts", account)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for _ in pool.map(lambda entry: api.create(*entry), wanted, chunksize=50):
+        for _ in pool.map(lambda number: api.create("/api/v1/nodes", node(number)), range(nodes)):
+            pass
+        for _ in pool.map(lambda number: api.create(f"{HOME}/pods", pod(number, nodes)), range(pods)):
             pass
 
 
@@ -192,7 +208,7 @@ def pod(number: int, nodes: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def lines(llmdctl: str, kubectl: str | None, *, rounds: int = 3) -> Iterator[str]:
+def lines(llmdctl: str, kubectl: str | None, *, rounds: int = 2) -> Iterator[str]:
     """What the whole of it costs, as lines to print."""
     begun = time.perf_counter()
     with large_cluster() as kubeconfig:
@@ -203,7 +219,9 @@ def lines(llmdctl: str, kubectl: str | None, *, rounds: int = 3) -> Iterator[str
         theirs = [str(kubectl), "--kubeconfig", str(kubeconfig), "get", "nodes,pods", "-A", "-o", "json"]
         costs = [(measured(ours), measured(theirs) if kubectl else None) for _ in range(rounds)]
         yield _capture_line([mine for mine, _ in costs], [other for _, other in costs if other is not None])
-        said = subprocess.run([sys.executable, "-c", JUDGE, str(file)], check=True, capture_output=True, text=True)
+        said = subprocess.run(
+            [sys.executable, "-c", JUDGE, str(file), RECIPE], check=True, capture_output=True, text=True
+        )
         yield from _judging_lines(json.loads(said.stdout), file.stat().st_size)
 
 
@@ -221,10 +239,9 @@ def _capture_line(mine: list[Cost], others: list[Cost]) -> str:
 
 
 def _judging_lines(found: dict[str, Any], size: int) -> Iterator[str]:
-    judged = "met" if found["judge"] <= JUDGING_S else "MISSED"
-    yield f"reading the inventory of {size / 1e6:.0f} MB: {found['load']:.2f} s"
-    checks = sum(found["counts"].values())
-    yield f"judging, {checks} checks: {found['judge']:.2f} s   goal <= {JUDGING_S:.0f} s: {judged}"
-    for form, seconds in found["report"].items():
-        shown = "met" if seconds <= REPORT_S else "MISSED"
-        yield f"report as {form}: {seconds:.2f} s   goal <= {REPORT_S:.0f} s: {shown}"
+    """Goals are compared with seconds of CPU: this is one thread, and a busy machine only makes it wait."""
+    yield f"inventory of {size / 1e6:.0f} MB, {found['checks']} checks of {RECIPE}:"
+    for what, (wall, cpu) in found["took"].items():
+        goal = JUDGING_S if what == "judging" else REPORT_S if what.startswith("report") else None
+        verdict = "" if goal is None else f"   goal <= {goal:.0f} s: {'met' if cpu <= goal else 'MISSED'}"
+        yield f"  {what:<24}{wall:7.2f} s{cpu:7.2f} s of CPU{verdict}"
