@@ -62,7 +62,7 @@ _REFERRING: Final = frozenset(
     }
 )  # fmt: skip
 _GONE: Final = frozenset(
-    {"providerID", "machineID", "systemUUID", "bootID", "podCIDR", "podCIDRs", "uid", "externalID", "volumeHandle"}
+    {"machineID", "systemUUID", "bootID", "podCIDR", "podCIDRs", "uid", "externalID", "volumeHandle"}
 )
 _SECRETIVE: Final = frozenset({"ip", "hostname", "hostnames", "host", "url", "serverHost", "address", "addresses"})
 _PUBLIC_REGISTRIES: Final = re.compile(
@@ -239,6 +239,8 @@ class _Rewriting:
         }  # fmt: skip
         if key in _AS_THEY_ARE and isinstance(value, str):
             return value
+        if key == "providerID":  # whose machine it is, and not which
+            return f"{str(value).partition('://')[0]}://{HIDDEN}"
         if key in _SECRETIVE and isinstance(value, (str, list)):
             return HIDDEN if isinstance(value, str) else [HIDDEN for _ in value]
         if key == "clusterIP" and value != "None":

@@ -113,6 +113,7 @@ TAKEN = Inventory(
 )
 HIDDEN = ["acme", "jane", "doe", "10.1.2.3", "ip-10", "s3cr3t", "i-0abc", "abcdef", "llama", "proxy."]
 STAYS = [
+    "aws://hidden",
     "NVIDIA-H200",
     "143771",
     "nvcr.io/nvidia/cuda:13",
