@@ -45,7 +45,7 @@ class Node:
 
     item: Item
 
-    @property
+    @cached_property
     def name(self) -> str:
         return str(_mapping(self.item, "metadata").get("name", ""))
 
@@ -58,11 +58,11 @@ class Node:
     def labels(self) -> Mapping[str, str]:
         return _texts(_mapping(self.item, "metadata"), "labels")
 
-    @property
+    @cached_property
     def annotations(self) -> Mapping[str, str]:
         return _texts(_mapping(self.item, "metadata"), "annotations")
 
-    @property
+    @cached_property
     def info(self) -> Mapping[str, str]:
         """`status.nodeInfo`."""
         return _texts(_mapping(self.item, "status"), "nodeInfo")
@@ -108,7 +108,7 @@ class Node:
     def ready(self) -> bool:
         return self.conditions.get("Ready") == "True"
 
-    @property
+    @cached_property
     def cordoned(self) -> bool:
         return bool(_mapping(self.item, "spec").get("unschedulable"))
 
