@@ -50,16 +50,12 @@ class Server:
     count: int  # accelerators of one pod, in units of the resource
     selected: tuple[Candidate, ...]  # by node selector and required node affinity, whatever they offer
     offering: tuple[Candidate, ...]  # those of them with any of the resource
+    usable: tuple[Candidate, ...]  # offering and in service: what the checks of hardware judge
 
     @property
     def role(self) -> str:
         """As messages name it, and as values do."""
         return self.template.labels.get(COMPONENT_LABEL) or self.template.role
-
-    @property
-    def usable(self) -> tuple[Candidate, ...]:
-        """Offering and in service: what the checks of hardware judge."""
-        return tuple(each for each in self.offering if in_service(each.node))
 
 
 def servers(case: Case) -> tuple[Server, ...]:
@@ -114,7 +110,10 @@ def _server(case: Case, template: PodTemplate) -> Server:
     resource, count = _asked(case, template)
     selected = tuple(each for each in case.hosts if chosen(each.node, template.spec))
     offering = tuple(each for each in selected if not resource or _offers(case, each, resource))
-    return Server(template=template, resource=resource, count=count, selected=selected, offering=offering)
+    usable = tuple(each for each in offering if in_service(each.node))
+    return Server(
+        template=template, resource=resource, count=count, selected=selected, offering=offering, usable=usable
+    )
 
 
 def _asked(case: Case, template: PodTemplate) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,15 @@ class Case:
     def workloads(self) -> tuple[PodTemplate, ...]:
         """What the recipe would run."""
         return templates(self.objects)
+
+    @cached_property
+    def kinds(self) -> Mapping[str, Hashable]:
+        """Node name -> what is equal for nodes that are alike. Raises UnknowableError without nodes."""
+        from llmdctl.preflight.catalogue import Catalogue
+        from llmdctl.preflight.likeness import likeness
+
+        words = Catalogue.of(self.accelerators).vocabularies
+        return {node.name: likeness(node, words) for node in self.nodes}
 
     @cached_property
     def devices(self) -> Mapping[str, Device]:

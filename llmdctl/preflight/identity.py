@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from llmdctl.model.device import Device
 from llmdctl.preflight import nodelocal, sharing
 from llmdctl.preflight.catalogue import COREWEAVE, INSTANCE, PRODUCT, Catalogue, Product, canonical, closest
-from llmdctl.preflight.likeness import likeness
 from llmdctl.preflight.memories import device_memory, stated_memory
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.rdma import rdma_resources
@@ -135,7 +134,7 @@ def _devices(case: Case, slices: Sequence[Mapping[str, Any]]) -> Mapping[str, De
     found = {}
     for node in case.nodes:
         cards = published.get(node.name, ())
-        kind = None if cards else (likeness(node, catalogue.vocabularies), drivers.get(node.name))
+        kind = None if cards else (case.kinds[node.name], drivers.get(node.name))
         device = None if kind is None else alike.get(kind)
         if device is None:
             own = tuple(each for each in cards if each.driver in DRIVERS)

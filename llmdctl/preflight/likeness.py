@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
+from functools import lru_cache
 from typing import Final
 
 from llmdctl.preflight.node import Node
@@ -18,8 +19,13 @@ _DECIDING: Final = (
 def likeness(node: Node, vocabularies: Collection[str]) -> Hashable:
     """Equal for nodes of which the same is to be said, their names aside; `vocabularies` are labels of facets."""
     return (
-        tuple(item for item in node.labels.items() if item[0].startswith(_DECIDING) or item[0] in vocabularies),
+        tuple(item for item in node.labels.items() if _decides(item[0]) or item[0] in vocabularies),
         tuple(node.written.items()),
         tuple(node.conditions.items()),
         node.cordoned,
     )
+
+
+@lru_cache(maxsize=4096)
+def _decides(label: str) -> bool:
+    return label.startswith(_DECIDING)

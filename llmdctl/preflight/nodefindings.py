@@ -9,7 +9,6 @@ from llmdctl.model.device import Device
 from llmdctl.preflight import memories, nodelocal
 from llmdctl.preflight.catalogue import INSTANCE, Catalogue
 from llmdctl.preflight.identity import is_vague, product_of
-from llmdctl.preflight.likeness import likeness
 from llmdctl.preflight.node import Node
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def node_findings(case: Case, devices: Mapping[str, Device]) -> Mapping[str, Map
     found = {}
     for node in case.nodes:
         device = devices[node.name]
-        kind = None if device.dra else likeness(node, catalogue.vocabularies)
+        kind = None if device.dra else case.kinds[node.name]
         judged = None if kind is None else alike.get(kind)
         if judged is None:
             judged = _findings(node, device, catalogue)
