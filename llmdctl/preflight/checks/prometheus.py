@@ -25,6 +25,10 @@ def _reachable(case: Case) -> Verdict:
     if len(outside) == len(asked):
         return skipped(f"{outside[0]} is no Service of this cluster")
     bad = [found for scaler, _, each in asked if (found := _unreachable(case, scaler, each))]
+    if bad and simulated(case):
+        return skipped("every node is simulated, and no Prometheus runs there")
+    if bad and _brought(case):
+        return skipped("Prometheus comes with the prerequisites")
     if bad:
         return failed(
             bad[0].observed[0].upper() + bad[0].observed[1:] + ".",
@@ -41,15 +45,14 @@ def _unreachable(case: Case, scaler: Scaler, asked: Address) -> Evidence | None:
     namespace, name = asked.service
     service = _named(case.section("services"), namespace, name)
     if service is None:
-        brought = _brought(case)
         seen = f"there is no Service {name} in {namespace}"
-        return None if brought else Evidence(object=scaler.identity, observed=seen, expected=asked.text)
+        return Evidence(object=scaler.identity, observed=seen, expected=asked.text)
     ports = [int(row.get("port", 0)) for row in (service.get("spec") or {}).get("ports") or ()]
     identity = f"Service/{namespace}/{name}"
     if asked.port not in ports:
         seen = f"the Service {namespace}/{name} has port {', '.join(map(str, ports)) or 'none'}, not {asked.port}"
         return Evidence(object=identity, observed=seen, expected=asked.text)
-    if not _endpoints(case, namespace, name) and not simulated(case):
+    if not _endpoints(case, namespace, name):
         return Evidence(object=identity, observed=f"nothing answers behind the Service {namespace}/{name}")
     return None
 
