@@ -10,6 +10,8 @@ from llmdctl.model.finding import Severity
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.interconnect import NO_HOST, NO_RDMA, NO_RECIPE, card_hosts, rdma_pods, seen
+from llmdctl.preflight.controller import simulated
+from llmdctl.preflight.controller import simulated
 from llmdctl.preflight.interconnect import asked, claims, multi_node
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.phrases import listed
@@ -38,6 +40,9 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/how-ec2-instance-topology-wo
 https://docs.oracle.com/en-us/iaas/Content/ContEng/Tasks/contengrunninggpunodes.htm
 https://github.com/NVIDIA/topograph
 """
+
+_LOW_KIB: Final = 8192
+"""systemd's default limit, with which NCCL falls back to TCP: https://github.com/NVIDIA/nvidia-container-toolkit/issues/2037"""
 
 _GKE_CLASS: Final = "mrdma.google.com"
 """Cards of GKE's DRANET; llm-d's manifests for it run without IPC_LOCK:
@@ -101,6 +106,9 @@ def _gpu_direct(case: Case) -> Verdict:
         return skipped("no pod asks for NVIDIA GPUs and RDMA cards" if case.objects else NO_RECIPE)
     if all(EFA in asked(template) for template in users):
         return skipped("EFA's own driver reaches GPU memory")
+    probed = _probed(case, "peermem")
+    if probed and all(row["peermem"] for row in probed):
+        return passed(f"nvidia-peermem is loaded on {len(probed)} probed types of nodes.")
     policies = _of_kind(case, "ClusterPolicy")
     drivers = {each["metadata"]["name"]: (each.get("spec") or {}).get("driver") or {} for each in policies}
     installing = {name: driver for name, driver in drivers.items() if driver.get("enabled", True)}
@@ -140,21 +148,55 @@ def _memlock(case: Case) -> Verdict:
     if not case.objects or not users:
         return skipped(NO_RDMA if case.objects else NO_RECIPE)
     case.section("nodes")
+    if simulated(case):
+        return skipped("every node is simulated: no container runs there")
+    probed = _probed(case, "memlock")
+    if probed:
+        return _measured(probed)
     if case.platform.name != "aks":
         return skipped(f"platform {case.platform.name}: no low limit of locked memory is known of it")
     adjusters = [item for item in case.section("daemon-sets") if "ulimit-adjuster" in item["metadata"]["name"]]
-    if not adjusters:
+    if adjusters:
+        return passed(f"A DaemonSet adjusts limits: {adjusters[0]['metadata']['name']}.")
+    say = warned if all(_unlimited(template) for template in users if template.is_model_server) else failed
+    return say(
+        "Containers on AKS may lock 64 KiB of memory, and no DaemonSet here raises it: NIXL and NCCL register their"
+        " buffers only as root with IPC_LOCK.",
+        [Evidence(object=template.identity, observed="no DaemonSet nri-plugin-ulimit-adjuster") for template in users],
+        "Enable NRI in containerd on the GPU nodes, then:",
+        "$ kubectl apply -k https://github.com/containerd/nri/contrib/kustomize/ulimit-adjuster",
+    )
+
+
+def _probed(case: Case, field: str) -> list[Mapping[str, Any]]:
+    """What probes read on each type of node, where they ran and read this; empty without --probe."""
+    rows = case.reading("probes").items
+    return [row for row in rows if row.get("outcome") == "ok" and row.get(field) is not None]
+
+
+def _measured(rows: list[Mapping[str, Any]]) -> Verdict:
+    low = [
+        row for row in rows if row["memlock"] != "unlimited" and int(row["memlock"]) <= _LOW_KIB and row.get("uid") != 0
+    ]
+    if low:
         return failed(
-            "Containers on AKS may lock 64 KiB of memory, and nothing here raises it: NIXL and NCCL cannot register"
-            " their buffers.",
-            [
-                Evidence(object=template.identity, observed="no DaemonSet nri-plugin-ulimit-adjuster")
-                for template in users
-            ],
-            "Enable NRI in containerd on the GPU nodes, then:",
-            "$ kubectl apply -k https://github.com/containerd/nri/contrib/kustomize/ulimit-adjuster",
+            f"On {len(low)} of {len(rows)} types of nodes a pod may lock {low[0]['memlock']} KiB of memory as user"
+            f" {low[0].get('uid', 'unknown')}: RDMA buffers are locked memory.",
+            [Evidence(object=f"Node//{row.get('node')}", observed=f"ulimit -l {row['memlock']}") for row in low],
+            "Raise LimitMEMLOCK of the container runtime, or run as root with IPC_LOCK.",
         )
-    return passed(f"A DaemonSet adjusts limits: {adjusters[0]['metadata']['name']}.")
+    return passed(f"Pods on {len(rows)} probed types of nodes may lock enough memory.")
+
+
+def _unlimited(template: PodTemplate) -> bool:
+    """Whether each container that may use cards is root with IPC_LOCK, for which no limit of locked memory counts."""
+    return all(
+        context.get("privileged")
+        or ({"IPC_LOCK", "ALL"} & set((context.get("capabilities") or {}).get("add") or ())
+            and not _not_root(template.spec, context))
+        for container in template.spec.get("containers") or ()
+        for context in (container.get("securityContext") or {},)
+    )  # fmt: skip
 
 
 def _same_fabric(case: Case) -> Verdict:
