@@ -11,7 +11,6 @@ from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.interconnect import NO_HOST, NO_RDMA, NO_RECIPE, card_hosts, rdma_pods, seen
 from llmdctl.preflight.controller import simulated
-from llmdctl.preflight.controller import simulated
 from llmdctl.preflight.interconnect import asked, claims, multi_node
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.phrases import listed
@@ -106,9 +105,6 @@ def _gpu_direct(case: Case) -> Verdict:
         return skipped("no pod asks for NVIDIA GPUs and RDMA cards" if case.objects else NO_RECIPE)
     if all(EFA in asked(template) for template in users):
         return skipped("EFA's own driver reaches GPU memory")
-    probed = _probed(case, "peermem")
-    if probed and all(row["peermem"] for row in probed):
-        return passed(f"nvidia-peermem is loaded on {len(probed)} probed types of nodes.")
     policies = _of_kind(case, "ClusterPolicy")
     drivers = {each["metadata"]["name"]: (each.get("spec") or {}).get("driver") or {} for each in policies}
     installing = {name: driver for name, driver in drivers.items() if driver.get("enabled", True)}
@@ -117,6 +113,14 @@ def _gpu_direct(case: Case) -> Verdict:
     reloaders = [item for item in case.section("daemon-sets") if "peermem" in item["metadata"]["name"]]
     if reloaders:
         return passed(f"A DaemonSet loads nvidia-peermem: {reloaders[0]['metadata']['name']}.")
+    return _without_operator(case)
+
+
+def _without_operator(case: Case) -> Verdict:
+    """Where the driver comes with the machine: what a probe saw, and what is known of AKS."""
+    probed = _probed(case, "peermem")
+    if probed and all(row["peermem"] for row in probed):
+        return passed(f"nvidia-peermem is loaded on {len(probed)} probed types of nodes.")
     if case.platform.name == "aks":
         return failed(
             "The GPU driver that AKS installs does not load nvidia-peermem, and no DaemonSet here does: the KV cache"
@@ -150,14 +154,21 @@ def _memlock(case: Case) -> Verdict:
     case.section("nodes")
     if simulated(case):
         return skipped("every node is simulated: no container runs there")
+    if case.platform.name == "aks":
+        return _on_aks(case, users)
     probed = _probed(case, "memlock")
     if probed:
         return _measured(probed)
-    if case.platform.name != "aks":
-        return skipped(f"platform {case.platform.name}: no low limit of locked memory is known of it")
+    return skipped(f"platform {case.platform.name}: no low limit of locked memory is known of it")
+
+
+def _on_aks(case: Case, users: tuple[PodTemplate, ...]) -> Verdict:
     adjusters = [item for item in case.section("daemon-sets") if "ulimit-adjuster" in item["metadata"]["name"]]
     if adjusters:
         return passed(f"A DaemonSet adjusts limits: {adjusters[0]['metadata']['name']}.")
+    probed = _probed(case, "memlock")
+    if probed:
+        return _measured(probed)
     say = warned if all(_unlimited(template) for template in users if template.is_model_server) else failed
     return say(
         "Containers on AKS may lock 64 KiB of memory, and no DaemonSet here raises it: NIXL and NCCL register their"
