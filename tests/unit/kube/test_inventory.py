@@ -170,10 +170,10 @@ def test_nothing_hangs_beyond_the_limit(server: FakeApiServer, tmp_path: Path, p
     server.on(path, Reply(hold=held))
     began = time.monotonic()
     try:
-        code, file = run(server, tmp_path, "--timeout", "1", "--request-timeout", "20")
+        code, file = run(server, tmp_path, "--timeout", "4", "--request-timeout", "60")
     finally:
         held.set()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20, "the request itself would have had a minute"
     if path == "/api/v1/nodes":
         assert (code, load(file).section("nodes").seen) == (0, Seen.TIMED_OUT)
         assert load(file).section("pods").seen is Seen.OK
