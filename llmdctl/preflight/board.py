@@ -84,6 +84,7 @@ class Board:
         self.start = [tuple(each) for each in self.free]  # before anything of the recipe is placed
         running = tuple(occupants(case))
         self.topology = Topology(case, templates, running)
+        self._refusals: dict[str, tuple[str, ...]] = {}
         self.sorts = tuple(self._sort(i, template, asked[i]) for i, template in enumerate(templates))
         self._devices = self._unheld()
         self._answers: dict[tuple[int, tuple[PublishedDevice, ...]], tuple[PublishedDevice, ...] | None] = {}
@@ -212,20 +213,27 @@ class Board:
         metadata = template.workload["metadata"]
         exclusive = str((metadata.get("annotations") or {}).get(EXCLUSIVE) or "") if group else ""
         sliced = SLICE if template.group_size > 1 and TPU in asked else ""
-        why = eligible(self.case, template)
         need = tuple(_up(name, asked.get(name)) for name in self.resources)
         return Sort(
             number=number,
             template=template,
             need=need,
             needed=tuple((i, number) for i, number in enumerate(need) if number),
-            refusals=tuple(why.values()),
+            refusals=self._refused(template),
             wanted=wanted(self.case, template.spec),
             ports=frozenset(host_ports(template.spec)),
             domain=exclusive or sliced,
             group=group,
             main=self._main(template, asked),
         )
+
+    def _refused(self, template: PodTemplate) -> tuple[str, ...]:
+        """By node why it refuses the pods; once for sorts that choose their nodes alike."""
+        fields = ("nodeName", "nodeSelector", "tolerations", "affinity", "volumes")
+        key = repr([template.spec.get(field) for field in fields])
+        if key not in self._refusals:
+            self._refusals[key] = tuple(eligible(self.case, template).values())
+        return self._refusals[key]
 
     def _main(self, template: PodTemplate, asked: Amounts) -> int:
         devices = [i for i, name in enumerate(self.resources) if asked.get(name) and name in ACCELERATORS]

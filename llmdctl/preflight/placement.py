@@ -92,6 +92,7 @@ def _notes(case: Case, plan: Plan) -> Iterator[str]:
 
 def _pods(plan: Plan, packed: Packed) -> Iterator[PlacedPod]:
     whynot = dict(_reasons(plan, packed))
+    why = {sort.number: _good(plan.board, sort) for sort in plan.board.sorts}
     for unit in plan.units:
         nodes = packed.places.get(unit.number)
         for number, sort in enumerate(unit.pods):
@@ -101,7 +102,7 @@ def _pods(plan: Plan, packed: Packed) -> Iterator[PlacedPod]:
                 replica=unit.replica,
                 pod=number,
                 node=node,
-                reason=_good(plan.board, sort) if nodes else whynot[unit.workload],
+                reason=why[sort.number] if nodes else whynot[unit.workload],
             )
 
 
