@@ -27,7 +27,7 @@ def _reachable(case: Case) -> Verdict:
     bad = [found for scaler, _, each in asked if (found := _unreachable(case, scaler, each))]
     if bad and simulated(case):
         return skipped("every node is simulated, and no Prometheus runs there")
-    if bad and _brought(case):
+    if bad and _brought(case) and not any(each.object.startswith("Service/") for each in bad):
         return skipped("Prometheus comes with the prerequisites")
     if bad:
         return failed(
