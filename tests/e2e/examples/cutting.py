@@ -80,7 +80,7 @@ def until_pending(plane: Any, namespace: str) -> None:
 
 @contextmanager
 def silent_webhook(plane: Any, namespace: str) -> Iterator[None]:
-    """An admission webhook that never answers when a Deployment of the namespace is made: Helm waits for it."""
+    """An admission webhook that never answers when a Deployment of the namespace is really made: Helm waits."""
     name = f"silent-{namespace}"
     with socket.create_server(("127.0.0.1", 0)) as listener:  # takes connections and says nothing
         webhook = {
@@ -90,6 +90,8 @@ def silent_webhook(plane: Any, namespace: str) -> Iterator[None]:
                 {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["CREATE"]}
             ],
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            # Not when it is only tried: preflight's dry run comes before Helm, and would wait for it.
+            "matchConditions": [{"name": "really-made", "expression": "!(has(request.dryRun) && request.dryRun)"}],
             "admissionReviewVersions": ["v1"],
             "sideEffects": "None",
             "timeoutSeconds": 30,
