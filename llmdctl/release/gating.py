@@ -31,11 +31,12 @@ HANDLED: Final[Mapping[str, str]] = {
 _NOT_GATED: Final = frozenset({"client", "recipe"})
 """Categories that say nothing of the cluster: the linter has refused what a recipe gets wrong before."""
 
-_FURNISHED: Final = frozenset({"LD0401", "LD0404", "LD0405", "LD0407", "LD0409", "LD0410", "LD0501", "LD0502"})
+_FURNISHED: Final = frozenset({"LD0401", "LD0404", "LD0405", "LD0407", "LD0409", "LD0410", "LD0417", "LD0501"})
 """What is absent, and what --with-prerequisites brings: CRDs and controllers."""
 
-_ASIDE: Final = frozenset({"version", "apis", "namespaces", "releases"})
-"""Sections that are read beside what checks say they need: whose cluster it is, and whose pods they are."""
+_ASIDE: Final = frozenset({"version", "apis", "namespaces", "releases", "resource-claims", "node-pools"})
+"""Sections that are read beside what checks say they need: whose cluster it is, whose pods they are, who holds devices
+already, and whether nodes may still come."""
 
 
 @dataclass(frozen=True, kw_only=True)

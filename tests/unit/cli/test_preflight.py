@@ -46,8 +46,14 @@ def test_a_cluster_that_does_not(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("words", "expected"), [(FITS, 0), (FITS_NOT, 3)], ids=["fits", "fits-not"])
 def test_every_form_ends_alike(
-    form: str, words: tuple[str, ...], expected: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    form: str,
+    words: tuple[str, ...],
+    expected: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)  # a file has no width, and neither has a pipe
     place = tmp_path / f"report.{form}"
     code, out, err = run(capsys, *words, "-o", form, "--to", str(place))
     assert (code, out) == (expected, "")
