@@ -131,6 +131,11 @@ class Case:
         return detect(self)
 
     @cached_property
+    def reached(self) -> dict[int, Mapping[str, str]]:
+        """What `capacity.eligible` has answered, by the identity of the recipe's own templates."""
+        return {}
+
+    @cached_property
     def free(self) -> Mapping[str, Amounts]:
         """Node name -> what is left of it for new pods. Raises UnknowableError without nodes or pods."""
         from llmdctl.preflight.capacity import free
