@@ -18,6 +18,7 @@ from llmdctl.release.ownership import as_of_release, refuse_foreign
 from llmdctl.release.planning import plan
 from llmdctl.release.prerequisites import check, missing
 
+_BINDINGS: Final = {"RoleBinding", "ClusterRoleBinding"}
 _STAND_IN: Final = "default"
 """Objects of a namespace that does not exist yet are tried in this one; a dry run leaves nothing there."""
 
@@ -84,5 +85,17 @@ def _refused(
         except (UnauthenticatedError, UnreachableError):
             raise  # no other object would fare better
         except ClusterError as error:
+            if _waits_for_its_role(obj, objects, error):
+                continue
             yield Problem(message=error.message, remedy=error.remedy)
             yield from error.problems
+
+
+def _waits_for_its_role(obj: KubernetesObject, objects: Sequence[KubernetesObject], error: ClusterError) -> bool:
+    """A binding of a role that comes with it: to one who may not `bind`, the server looks for the role's rules, and
+    says that there is no such role. An install makes the role first.
+    """
+    if obj.get("kind") not in _BINDINGS or not error.message.endswith("not found"):
+        return False
+    role = obj.get("roleRef") or {}
+    return any((each.get("kind"), key_of(each).name) == (role.get("kind"), role.get("name")) for each in objects)

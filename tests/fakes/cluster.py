@@ -24,6 +24,8 @@ KINDS = (  # apiVersion, kind, plural, namespaced
     ("apps/v1", "Deployment", "deployments", True),
     ("apps/v1", "ReplicaSet", "replicasets", True),
     ("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", False),
+    ("rbac.authorization.k8s.io/v1", "Role", "roles", True),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", True),
     ("apiregistration.k8s.io/v1", "APIService", "apiservices", False),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", False),
 )

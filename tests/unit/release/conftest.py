@@ -58,6 +58,12 @@ def chart(name: str, values: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
         )
     if values.get("widget"):
         objects.append({"apiVersion": "test.dev/v1", "kind": "Widget", "metadata": {"name": name, "labels": labels}})
+    if values.get("role"):
+        rbac = "rbac.authorization.k8s.io"
+        ref = {"apiGroup": rbac, "kind": "Role", "name": values["role"]}
+        metadata = {"name": f"{name}-epp", "labels": labels}
+        objects.append({"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": []})
+        objects.append({"apiVersion": f"{rbac}/v1", "kind": "RoleBinding", "metadata": metadata, "roleRef": ref})
     return objects
 
 

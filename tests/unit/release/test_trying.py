@@ -43,6 +43,18 @@ def test_every_refusal_is_shown(world: World):
     assert any("'kubectl'" in message for message in messages)
 
 
+@pytest.mark.parametrize(("role", "refused"), [("pd-epp", False), ("somebody-elses", True)])
+def test_a_binding_is_not_refused_for_want_of_a_role_that_comes_with_it(world: World, role: str, refused: bool):
+    """What a real API server 1.34 answers to one who may make bindings and may not `bind`."""
+    key = ObjectKey(api_version="rbac.authorization.k8s.io/v1", kind="RoleBinding", namespace="default", name="pd-epp")
+    world.cluster.refused[key] = ClusterError(f'apply RoleBinding/pd-epp: roles "{role}" not found')
+    if refused:
+        with pytest.raises(ClusterError, match="refuses 1 of 5"):
+            dry_run(spec(role=role), **world.doors)
+        return
+    assert len(dry_run(spec(role=role), **world.doors).changes) == 5
+
+
 def test_objects_of_a_namespace_that_does_not_exist_are_tried_elsewhere(world: World):
     world.cluster.refused[STAND_IN] = ClusterError("is invalid")
     with pytest.raises(ClusterError, match="refuses 1 of 3"):
