@@ -75,10 +75,10 @@ def _result(cluster: Cluster, probe: Probe, pod: KubernetesObject | None, *, lat
     status = (pod or {}).get("status") or {}
     phase = status.get("phase")
     waiting = _waiting(status)
+    if pod is not None and probe.simulated and phase in ("Running", *_ENDED):
+        return _item(probe, "no-output", "a simulated node runs no container")
     if pod is not None and phase in _ENDED:
         return _read(cluster, probe, pod)
-    if pod is not None and phase == "Running" and probe.simulated:
-        return _item(probe, "no-output", "a simulated node runs no container")
     if waiting in _NO_START:
         return _item(probe, "not-started", waiting)
     if unplaced := _unplaced(status):  # nobody is pushed aside for a probe

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
@@ -26,7 +27,9 @@ from llmdctl.sandbox.record import read
 
 NODES = {"h200": 8, "h100": 2, "b200": 2, "l4": 2, "mi300x": 2, "cpu": 4}
 NAMESPACES = Resource(path="api/v1", plural="namespaces")
+PODS = Resource(path="api/v1", plural="pods")
 _PREFIX = "test-"
+_APART = "apart-"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Plane:
     api: Api
     worker: str
     _numbers: Iterator[int]
+    made: list[str] = field(default_factory=list)  # namespaces, in their order
 
     @property
     def name(self) -> str:
@@ -54,7 +58,15 @@ class Plane:
         """A new, empty namespace that no other test and no other worker has."""
         name = f"{prefix}-{self.worker}-{next(self._numbers)}"
         self.api.create(NAMESPACES.url(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        self.made.append(name)
         return name
+
+    def empty(self, namespace: str, limit_s: float = 20.0) -> None:
+        """Delete a namespace, and wait until its pods hold nothing of a node any more."""
+        self.api.delete(NAMESPACES.url(namespace))
+        end = time.monotonic() + limit_s
+        while self.api.get(PODS.url(namespace=namespace))["items"] and time.monotonic() < end:
+            time.sleep(0.2)
 
 
 def simulated(counts: dict[str, int]) -> list[sandbox.SimulatedNodes]:
@@ -88,6 +100,20 @@ def plane(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[
             sandbox.down(name)
 
 
+@pytest.fixture(scope="module")
+def plane_apart(worker_id: str) -> Iterator[Plane]:
+    """A control plane of one module's own, without nodes: what would crowd or delay everybody else goes there."""
+    name = f"{_APART}{os.getpid()}"
+    status = sandbox.up(name, nodes=[], report=print)
+    try:
+        found = read(home(name))
+        assert found is not None
+        with control_plane.administrator(home(name), found.ports) as api:
+            yield Plane(status=status, api=api, worker=worker_id, _numbers=count(1))
+    finally:
+        sandbox.down(name)
+
+
 def _users(path: Path) -> set[str]:
     return set(json.loads(path.read_text())) if path.exists() else set()
 
@@ -98,6 +124,7 @@ def _set_users(path: Path, users: set[str]) -> None:
 
 def _remove_abandoned() -> None:
     for place in sandbox.homes():
-        pid = place.name.removeprefix(_PREFIX)
-        if place.name.startswith(_PREFIX) and pid.isdecimal() and not psutil.pid_exists(int(pid)):
-            sandbox.down(place.name)
+        for prefix in (_PREFIX, _APART):
+            pid = place.name.removeprefix(prefix)
+            if place.name.startswith(prefix) and pid.isdecimal() and not psutil.pid_exists(int(pid)):
+                sandbox.down(place.name)

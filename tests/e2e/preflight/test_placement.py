@@ -31,9 +31,9 @@ Object = dict[str, Any]
 
 
 @pytest.fixture
-def clusters(plane) -> Iterator[list[Cluster]]:
+def clusters(plane_apart) -> list[Cluster]:
     made = generated(SEED)
-    api, namespace = plane.api, plane.namespace("place")
+    api, namespace = plane_apart.api, plane_apart.namespace("place")
     for cluster in made:
         cluster.namespace = namespace
     api.create_all((CLASSES.url(), item) for item in classes())
@@ -43,13 +43,7 @@ def clusters(plane) -> Iterator[list[Cluster]]:
     wanted = {item["metadata"]["name"] for cluster in made for item in cluster.nodes}
     follow(api, f"{NODES.url()}?labelSelector={CASE}", wanted, is_ready)
     api.create_all((PODS.url(namespace=namespace), item) for cluster in made for item in cluster.fillers)
-    yield made
-    for resource in (LWS, DEPLOYMENTS, PODS):
-        api.delete(resource.url(namespace=namespace))
-    api.delete(f"{NODES.url()}?labelSelector={CASE}")
-    for resource, items in ((SLICES, [item for each in made for item in each.slices]), (CLASSES, classes())):
-        for item in items:
-            api.delete(resource.url(item["metadata"]["name"]))
+    return made
 
 
 def is_ready(node: Object) -> bool:
@@ -87,9 +81,9 @@ def follow(api: Api, url: str, wanted: Collection[str] | int, holds: Callable[[O
             good.pop(item["metadata"]["name"], None)
 
 
-def test_the_scheduler_places_what_was_predicted(plane, clusters: list[Cluster]) -> None:
-    api, namespace = plane.api, clusters[0].namespace
-    inventory = capture(connect(kubeconfig=plane.kubeconfig), sections=SECTIONS, timeout_s=LIMIT_S)
+def test_the_scheduler_places_what_was_predicted(plane_apart, clusters: list[Cluster]) -> None:
+    api, namespace = plane_apart.api, clusters[0].namespace
+    inventory = capture(connect(kubeconfig=plane_apart.kubeconfig), sections=SECTIONS, timeout_s=LIMIT_S)
     predicted = {cluster.name: place(cluster, inventory) for cluster in clusters}
     assert len(predicted) >= 40
     # Something of everything: cases that fit, that do not, and that fit in part.
