@@ -67,7 +67,8 @@ class Cluster:
     def fill(self, node: Object, gpus: int) -> None:
         """A pod of somebody else that is on the node already."""
         name = f"{self.name}-filler-{len(self.fillers)}"
-        spec = {"nodeName": node["metadata"]["name"], **self.pod(gpus)}
+        anywhere = self.pod(gpus, tolerations=({"operator": "Exists"},))  # else a NoExecute taint takes it away again
+        spec = {"nodeName": node["metadata"]["name"], **anywhere}
         self.fillers.append({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
 
     def pod(self, gpus: int = 0, *, tolerations: tuple[Object, ...] = (), disk: str = "", **spec: Any) -> Object:
