@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from llmdctl.model.check import Evidence, Outcome
@@ -15,6 +15,7 @@ from llmdctl.preflight.devices import devices_left, usable, wanted
 from llmdctl.preflight.growing import growth
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.nodeselection import chosen, matches_any
+from llmdctl.preflight.replicas import role_name
 from llmdctl.preflight.verdict import UnknowableError, Verdict, failed, passed, skipped, unknown, warned
 from llmdctl.preflight.workload import PodTemplate
 
@@ -61,8 +62,6 @@ def _with_doubts(case: Case) -> Verdict:
 
 
 def _of_role(case: Case, role: str) -> str:
-    from llmdctl.preflight.replicas import role_name
-
     return next((t.identity for t in case.workloads if role_name(t) == role), role)
 
 
@@ -74,15 +73,16 @@ def offers(node: Node, template: PodTemplate) -> bool:
 def _tolerated(case: Case) -> Verdict:
     if not case.workloads:
         return skipped(NO_RECIPE)
-    evidence, shut = [], []
+    kept_away: dict[str, list[Evidence]] = {}  # role -> nodes whose taints its pods do not tolerate
+    shut = []
     for template in case.workloads:
         suited = [node for node in case.nodes if chosen(node, template.spec) and offers(node, template)]
         kept = {node.name: _untolerated(node, template) for node in suited}
         against = {name: taints for name, taints in kept.items() if taints}
-        evidence += [
+        kept_away.setdefault(role_name(template), []).extend(
             Evidence(object=f"Node//{name}", observed=taints, expected=f"tolerated by {template.identity}")
             for name, taints in list(against.items())[:_SHOWN]
-        ]
+        )
         if suited and len(against) == len(suited):
             shut.append((template, len(suited), Counter(against.values()).most_common(1)[0][0]))
     if shut:
@@ -91,13 +91,24 @@ def _tolerated(case: Case) -> Verdict:
             for template, number, taint in shut
         )
         keys = ", ".join(dict.fromkeys(taint for _, _, taint in shut))
+        evidence = [row for rows in kept_away.values() for row in rows]
         return failed(said[0].upper() + said[1:] + ".", evidence, f"Add a toleration of {keys} to these pods.")
-    if evidence and case.placement.outcome is Outcome.FAIL:
-        names = sorted({row.object.removeprefix("Node//") for row in evidence})
-        return warned(
-            f"Not everything fits, and taints keep the pods from {', '.join(names)}.", evidence, *case.placement.changes
-        )
+    if any(kept_away.values()):
+        return _kept_away(case, kept_away)
     return passed("The pods tolerate the taints of nodes that suit them.")
+
+
+def _kept_away(case: Case, kept_away: Mapping[str, list[Evidence]]) -> Verdict:
+    """Taints matter to pods that find no place elsewhere."""
+    if case.placement.outcome is Outcome.UNKNOWN:
+        return unknown(case.placement.reason)
+    homeless = {row.role for row in case.placement.roles if row.replicas_placeable < row.replicas_wanted}
+    evidence = [row for role in homeless for row in kept_away.get(role, ())]
+    if not evidence:
+        return passed("Pods that do not tolerate a node's taints find a place on others.")
+    names = sorted({row.object.removeprefix("Node//") for row in evidence})
+    said = f"Not everything fits, and taints keep the pods from {', '.join(names)}."
+    return warned(said, evidence, *case.placement.changes)
 
 
 def _untolerated(node: Node, template: PodTemplate) -> str:
