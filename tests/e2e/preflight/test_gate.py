@@ -53,7 +53,7 @@ class Installer:
         for line in self.log.read_text(encoding="utf-8").splitlines():
             event = json.loads(line)
             target = event.get("objectRef") or {}
-            if event["user"]["username"] != self.user or event["verb"] not in WRITES:
+            if event.get("user", {}).get("username") != self.user or event["verb"] not in WRITES:
                 continue
             if target.get("resource") not in REVIEWS and "dryRun=All" not in event["requestURI"]:
                 found.append(f"{event['verb']} {event['requestURI']}")
