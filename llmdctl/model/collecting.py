@@ -1,4 +1,4 @@
-"""Reading much data without the garbage collector, which would walk all of it again and again."""
+"""Handling much data without the garbage collector, which would walk all of it again and again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _MANY: Final = 100_000  # mappings and lists that were made and live
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """For the time that values out of JSON are made: they hold no cycles, and 25,000 objects are read twice as fast.
+    """For the time that values out of JSON are made or looked at: they hold no cycles, and 25,000 objects are read
+    twice as fast, and judged in two thirds of the time.
 
     If they are many, what lives at the end is not looked at again either (`gc.freeze`): reference counts free it.
     """

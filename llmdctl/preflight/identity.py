@@ -171,7 +171,8 @@ def _device(seen: _Seen, network: Sequence[PublishedDevice]) -> Device:
         rdma=rdma_resources(seen.node, network),
         candidates=() if exact else tuple(each.facet for each in found if each.facet),
     )
-    return replace(device, excluded=nodelocal.excluding(nodelocal.findings(seen.node, device), device))
+    excluded = nodelocal.excluding(nodelocal.findings(seen.node, device), device)
+    return replace(device, excluded=excluded) if excluded else device
 
 
 def _identified(seen: _Seen) -> tuple[str, tuple[Product, ...], str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from llmdctl.model.check import CheckResult, NodeSummary, Outcome, PreflightReport, SectionSummary
+from llmdctl.model.collecting import uncollected
 from llmdctl.model.sections import NAMES
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
@@ -31,8 +32,13 @@ def preflight(
     A failure whose code is in `ignored` is a warning. Raises UsageError for names in either that are no check, with
     the nearest that is; nothing else, whatever the cluster holds.
     """
-    demoted = known_codes(ignored, checks)
-    results = judge(case, selected(only, checks), ignored=demoted)
+    demoted, chosen = known_codes(ignored, checks), selected(only, checks)
+    with uncollected():  # the collector would walk the whole inventory again and again
+        return _judged(case, chosen, demoted)
+
+
+def _judged(case: Case, checks: Iterable[Check], demoted: Collection[str]) -> PreflightReport:
+    results = judge(case, checks, ignored=demoted)
     return PreflightReport(
         recipe=case.recipe.path if case.recipe else "",
         facets=case.recipe.facets if case.recipe else {},
@@ -71,7 +77,8 @@ def _nodes(case: Case, results: Collection[CheckResult]) -> tuple[NodeSummary, .
         return ()
     said = _said(results)
     return tuple(
-        replace(row, findings=tuple(sorted({*row.findings, *said.get(f"Node//{row.name}", ())}))) for row in rows
+        replace(row, findings=tuple(sorted({*row.findings, *more}))) if (more := said.get(f"Node//{row.name}")) else row
+        for row in rows
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from llmdctl.model.quantity import exact
@@ -15,8 +16,17 @@ def amounts(stated: object) -> Amounts:
     """Resource -> number, in whole units (cores, bytes, devices); what cannot be read is left out."""
     if not isinstance(stated, Mapping):
         return {}
-    read = {str(name): exact(quantity) for name, quantity in stated.items()}
-    return {name: number for name, number in read.items() if number is not None}
+    return dict(_read(tuple((str(name), quantity) for name, quantity in stated.items() if _is_quantity(quantity))))
+
+
+def _is_quantity(written: object) -> bool:
+    return isinstance(written, (str, int, float)) and not isinstance(written, bool)
+
+
+@lru_cache(maxsize=4096)  # nodes of one sort, and containers of one image, write the same
+def _read(stated: tuple[tuple[str, str | int | float], ...]) -> tuple[tuple[str, Fraction], ...]:
+    read = ((name, exact(quantity)) for name, quantity in stated)
+    return tuple((name, number) for name, number in read if number is not None)
 
 
 def pod_requests(spec: Mapping[str, Any]) -> Amounts:
