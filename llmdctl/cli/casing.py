@@ -85,10 +85,10 @@ def _asked(cluster: Cluster) -> tuple[str, tuple[str, ...]]:
 def _rendered(spec: ReleaseSpec, version: str, api_versions: tuple[str, ...]) -> Rendered:
     """The recipe as this cluster would get it; a cluster too old for the chart gets what a newer one would."""
     from llmdctl.errors import HelmError
-    from llmdctl.helm import ASSUMED_KUBERNETES, open_renderer
+    from llmdctl.helm import ASSUMED_KUBERNETES, open_renderer, stated_version
 
     renderer = open_renderer()
-    stated = version if version and not version.startswith("0.") else ASSUMED_KUBERNETES
+    stated = stated_version(version)
     try:
         return renderer.render(spec, kube_version=stated, api_versions=api_versions)
     except HelmError:

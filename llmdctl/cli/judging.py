@@ -43,11 +43,11 @@ def judged(spec: ReleaseSpec, *, force: bool, kube_version: str | None = None) -
 
     Raises what rendering raises, and RecipeError as `judge` does.
     """
-    from llmdctl.helm import ASSUMED_KUBERNETES, open_renderer
+    from llmdctl.helm import open_renderer, stated_version
 
     renderer = open_renderer()
     with ThreadPoolExecutor(max_workers=1) as aside:  # Helm works outside the interpreter, which is free meanwhile
-        rendering = aside.submit(renderer.render, spec, kube_version=kube_version or ASSUMED_KUBERNETES)
+        rendering = aside.submit(renderer.render, spec, kube_version=stated_version(kube_version))
         import llmdctl.lint  # noqa: F401  a tenth of a second that `judge` finds done
 
         rendered = rendering.result()

@@ -5,7 +5,7 @@ installed, else the `helm` program. `open_helm()` gives the program, which alone
 a private file or in memory, never on a command line, and raise `HelmError` and its kin in Helm's own words.
 """
 
-from llmdctl.helm.door import ASSUMED_KUBERNETES, Change, Engine, Helm, Rendered, Renderer, Target
+from llmdctl.helm.door import ASSUMED_KUBERNETES, Change, Engine, Helm, Rendered, Renderer, Target, stated_version
 from llmdctl.helm.embedded import importable as embedded_installed
 from llmdctl.helm.manifest import parse_manifests
 from llmdctl.helm.opening import open_helm, open_renderer
@@ -25,5 +25,6 @@ __all__ = [
     "open_helm",
     "open_renderer",
     "parse_manifests",
+    "stated_version",
     "to_manifests",
 ]

@@ -15,6 +15,11 @@ ASSUMED_KUBERNETES: Final = "1.34.4"
 KubernetesObject = Mapping[str, Any]
 
 
+def stated_version(version: str | None) -> str:
+    """The version to render for. A development build that does not know its own says 0.0 or nothing."""
+    return version if version and not version.startswith("0.") else ASSUMED_KUBERNETES
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Engine:
     """Which Helm did the work, as `version` and `-o json` show it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -100,3 +100,18 @@ def _nominal(recipe: Recipe, device: Device) -> int:
     """What the catalogue names, for an accelerator whose nodes do not say."""
     same = device.facet is not None and device.facet == recipe.facets.get("accelerator")
     return int(recipe.facts["accelerator"].get("memory_mib") or 0) if same else 0
+
+
+def on_fitting_nodes(
+    judge: Callable[[Case, Recipe, tuple[RoleFit, ...]], Verdict],
+) -> Callable[[Case], Verdict]:
+    """A rule that judges the roles on their candidates, and skips where there is no recipe or no node for them."""
+
+    def rule(case: Case) -> Verdict:
+        recipe = recipe_of(case)
+        if isinstance(recipe, Verdict):
+            return recipe
+        judged = known(fits(case, recipe))
+        return judge(case, recipe, judged) if judged else skipped(NO_NODE)
+
+    return rule

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from llmdctl.helm import ASSUMED_KUBERNETES, Change, Helm, Rendered, Renderer
+from llmdctl.helm import Change, Helm, Rendered, Renderer, stated_version
 from llmdctl.kube import Cluster, KubernetesObject
 from llmdctl.model.release import ReleaseSpec
 from llmdctl.release.changes import placed
@@ -87,7 +87,5 @@ def plan(spec: ReleaseSpec, *, helm: Helm, cluster: Cluster, offline: Rendered |
 
 def render_for(spec: ReleaseSpec, *, renderer: Renderer, cluster: Cluster) -> Rendered:
     """Render for this cluster without asking Helm to reach it: no release, namespace or right is needed yet."""
-    version = cluster.version()
-    if not version or version.startswith("0."):  # a development build that does not know its version
-        version = ASSUMED_KUBERNETES
+    version = stated_version(cluster.version())
     return renderer.render(spec, kube_version=version, api_versions=cluster.served().api_versions)

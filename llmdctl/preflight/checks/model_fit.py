@@ -19,7 +19,7 @@ from llmdctl.model.recipe import Recipe
 from llmdctl.preflight.candidates import Candidate
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
-from llmdctl.preflight.fitting import NO_NODE, RoleFit, fits, known, recipe_of
+from llmdctl.preflight.fitting import RoleFit, on_fitting_nodes
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
 
 _GIB: Final = 2**30
@@ -31,13 +31,7 @@ https://github.com/Azure/AzurePublicDataset"""
 _LEDGER: Final = "https://github.com/llm-d-incubation/llm-d-planner/blob/main/docs/empirical-vllm-memory-results.md"
 
 
-def _weights(case: Case) -> Verdict:
-    recipe = recipe_of(case)
-    if isinstance(recipe, Verdict):
-        return recipe
-    judged = known(fits(case, recipe))
-    if not judged:
-        return skipped(NO_NODE)
+def _weights(_case: Case, recipe: Recipe, judged: tuple[RoleFit, ...]) -> Verdict:
     small = [(fit, ledger, some) for fit in judged for ledger, some in fit.ledgers if ledger.budget.kv <= 0]
     if small:
         return _too_small(recipe, small)
@@ -93,13 +87,7 @@ def _larger(recipe: Recipe, ledger: RoleLedger, some: tuple[Candidate, ...]) -> 
     return f"Raise tensor parallelism: --role {role.name}.parallelism.tensor={found.tensor}."
 
 
-def _one_request(case: Case) -> Verdict:
-    recipe = recipe_of(case)
-    if isinstance(recipe, Verdict):
-        return recipe
-    judged = known(fits(case, recipe))
-    if not judged:
-        return skipped(NO_NODE)
+def _one_request(_case: Case, recipe: Recipe, judged: tuple[RoleFit, ...]) -> Verdict:
     loaded = [(fit, ledger, some) for fit in judged for ledger, some in fit.ledgers if ledger.budget.kv > 0]
     if not loaded:
         return skipped("the weights do not fit (LD0902)")
@@ -125,14 +113,8 @@ def _one_request(case: Case) -> Verdict:
     )
 
 
-def _concurrency(case: Case) -> Verdict:
+def _concurrency(case: Case, recipe: Recipe, judged: tuple[RoleFit, ...]) -> Verdict:
     """What a role is meant to run at once, against what its KV cache holds."""
-    recipe = recipe_of(case)
-    if isinstance(recipe, Verdict):
-        return recipe
-    judged = known(fits(case, recipe))
-    if not judged:
-        return skipped(NO_NODE)
     said, short = [], []
     for fit in judged:
         ledger, some = fit.ledgers[0]
@@ -186,7 +168,7 @@ CHECKS: Final = (
         slug="weights-fit",
         title="Weights fit the accelerators",
         severity=Severity.ERROR,
-        rule=_weights,
+        rule=on_fitting_nodes(_weights),
         needs=("nodes", "resource-slices"),
         why="Weights, activations and the context of the device must leave something of the engine's share of memory;"
         " with nothing left the engine ends at start.",
@@ -198,7 +180,7 @@ CHECKS: Final = (
         slug="one-request-fits",
         title="One request of the longest context fits",
         severity=Severity.ERROR,
-        rule=_one_request,
+        rule=on_fitting_nodes(_one_request),
         needs=("nodes", "resource-slices"),
         why="An engine whose KV cache cannot hold one request of the longest context ends at start (vLLM: 'larger than"
         " the maximum number of tokens that can be stored in KV cache').",
@@ -210,7 +192,7 @@ CHECKS: Final = (
         slug="concurrency",
         title="The KV cache holds the requests that run at once",
         severity=Severity.WARNING,
-        rule=_concurrency,
+        rule=on_fitting_nodes(_concurrency),
         needs=("nodes", "resource-slices"),
         why="Requests beyond what the KV cache holds are preempted, and computed again later.",
         remedy="Let fewer requests run at once, or give the KV cache more memory.",
