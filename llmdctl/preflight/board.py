@@ -10,7 +10,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from llmdctl.model.quantity import ACCELERATORS
-from llmdctl.preflight.capacity import eligible, occupants
+from llmdctl.preflight.capacity import eligible
 from llmdctl.preflight.devices import Wanted, allocate, devices_left, wanted
 from llmdctl.preflight.topology import Topology
 
@@ -82,9 +82,8 @@ class Board:
         rows = (left[node.name] for node in self.nodes)
         self.free = [[_down(name, row.get(name)) for name in self.resources] for row in rows]
         self.start = [tuple(each) for each in self.free]  # before anything of the recipe is placed
-        running = tuple(occupants(case))
+        running = case.occupants
         self.topology = Topology(case, templates, running)
-        self._refusals: dict[str, tuple[str, ...]] = {}
         self.sorts = tuple(self._sort(i, template, asked[i]) for i, template in enumerate(templates))
         self._devices = self._unheld()
         self._answers: dict[tuple[int, tuple[PublishedDevice, ...]], tuple[PublishedDevice, ...] | None] = {}
@@ -219,21 +218,13 @@ class Board:
             template=template,
             need=need,
             needed=tuple((i, number) for i, number in enumerate(need) if number),
-            refusals=self._refused(template),
+            refusals=tuple(eligible(self.case, template).values()),
             wanted=wanted(self.case, template.spec),
             ports=frozenset(host_ports(template.spec)),
             domain=exclusive or sliced,
             group=group,
             main=self._main(template, asked),
         )
-
-    def _refused(self, template: PodTemplate) -> tuple[str, ...]:
-        """By node why it refuses the pods; once for sorts that choose their nodes alike."""
-        fields = ("nodeName", "nodeSelector", "tolerations", "affinity", "volumes")
-        key = repr([template.spec.get(field) for field in fields])
-        if key not in self._refusals:
-            self._refusals[key] = tuple(eligible(self.case, template).values())
-        return self._refusals[key]
 
     def _main(self, template: PodTemplate, asked: Amounts) -> int:
         devices = [i for i, name in enumerate(self.resources) if asked.get(name) and name in ACCELERATORS]

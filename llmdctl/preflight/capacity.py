@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Item = Mapping[str, Any]
 INSTANCE: Final = "app.kubernetes.io/instance"
+_CHOOSING: Final = ("nodeName", "nodeSelector", "tolerations", "affinity", "volumes")
 _OVER: Final = ("Succeeded", "Failed")
 COUNTED_BY: Final = {
     "gpu.nvidia.com": ("nvidia.com/gpu",),
@@ -37,7 +38,7 @@ def free(case: Case) -> Mapping[str, Amounts]:
     its unheld devices under its own name. Below zero where a node is overcommitted. Raises UnknowableError.
     """
     left = {node.name: dict(node.allocatable) for node in case.nodes}
-    pods = tuple(occupants(case))
+    pods = case.occupants
     for name, used in _used(pods).items():
         if name in left:
             _take(left[name], used)
@@ -73,14 +74,11 @@ def eligible(case: Case, template: PodTemplate) -> Mapping[str, str]:
 
     Raises UnknowableError without nodes, and without volumes where the pod uses claims that exist.
     """
-    own = any(template is each for each in case.workloads)  # others are tried once, and their identity is used again
-    if own and id(template) in case.reached:
-        return case.reached[id(template)]
-    volumes = bound_volumes(case, template)
-    found = {node.name: refusal(node, template.spec, volumes) for node in case.nodes}
-    if own:
-        case.reached[id(template)] = found
-    return found
+    key = repr([template.spec.get(field) for field in _CHOOSING])
+    if key not in case.reached:
+        volumes = bound_volumes(case, template)
+        case.reached[key] = {node.name: refusal(node, template.spec, volumes) for node in case.nodes}
+    return case.reached[key]
 
 
 def bound_volumes(case: Case, template: PodTemplate) -> tuple[Item, ...]:

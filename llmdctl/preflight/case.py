@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from llmdctl.model.check import Placement, Platform
 from llmdctl.model.device import Device
 from llmdctl.model.finding import Report
-from llmdctl.model.inventory import ABSENT, Inventory, Section
+from llmdctl.model.inventory import ABSENT, Inventory, Section, Seen
 from llmdctl.model.recipe import Recipe
 from llmdctl.preflight.controller import Controller
 from llmdctl.preflight.crd import Crd
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from llmdctl.preflight.slices import PublishedDevice
 
 Item = Mapping[str, Any]
+_OF_THE_PODS: Final = frozenset({"occupants", "workloads", "free"})
+_OF_THE_CLUSTER: Final = frozenset({"occupants", "nodes", "reached", "free", "crds", "devices", "kinds", "platform"})
+"""Properties that do not go by what is rendered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +134,30 @@ class Case:
         return detect(self)
 
     @cached_property
-    def reached(self) -> dict[int, Mapping[str, str]]:
-        """What `capacity.eligible` has answered, by the identity of the recipe's own templates."""
+    def reached(self) -> dict[str, Mapping[str, str]]:
+        """What `capacity.eligible` has answered, by what it goes by."""
         return {}
+
+    @cached_property
+    def occupants(self) -> tuple[tuple[str, Item], ...]:
+        """(node name, pod) of every pod that holds something of a node. Raises UnknowableError without pods."""
+        from llmdctl.preflight.capacity import occupants
+
+        return tuple(occupants(self))
+
+    def having(self, objects: tuple[Item, ...]) -> Case:
+        """The same cluster with another recipe: what follows from the cluster alone is not computed again."""
+        trial = replace(self, objects=objects)
+        vars(trial).update({name: value for name, value in vars(self).items() if name in _OF_THE_CLUSTER})
+        return trial
+
+    def on(self, nodes: tuple[Node, ...]) -> Case:
+        """The same recipe and pods on some of the nodes; what is free of nodes that are new here is not in `free`."""
+        listed = Section(seen=Seen.OK, items=tuple(node.item for node in nodes))
+        trial = replace(self, inventory=replace(self.inventory, sections={**self.inventory.sections, "nodes": listed}))
+        kept = {name: value for name, value in vars(self).items() if name in _OF_THE_PODS}
+        vars(trial).update(kept | {"nodes": nodes})
+        return trial
 
     @cached_property
     def free(self) -> Mapping[str, Amounts]:

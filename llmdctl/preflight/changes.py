@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from llmdctl.model.inventory import Section, Seen
 from llmdctl.model.quantity import ACCELERATORS
 from llmdctl.preflight.board import Board, Sort
-from llmdctl.preflight.packing import Packed, Unit, pack
+from llmdctl.preflight.node import Node
+from llmdctl.preflight.packing import Packed, Unit, all_fit
 from llmdctl.preflight.replicas import Plan, planned, role_name, unplaced
 from llmdctl.preflight.requests import amounts
 from llmdctl.preflight.smaller import smaller_tensor
@@ -30,16 +29,35 @@ _NODES: Final = 512
 def changes(case: Case, plan: Plan, packed: Packed) -> tuple[str, ...]:
     """Sentences, the smallest change first; none where nothing that was tried is enough."""
     lost = unplaced(packed, plan.units)
+    fewer = _with_room(case, plan, packed)
     return tuple(
         dict.fromkeys(
             (
-                *_another_pool(case, plan, lost),
+                *_another_pool(fewer, plan, lost),
                 *_fewer(case, plan, lost),
-                *_smaller(case, lost),
+                *_smaller(fewer, lost),
                 *_more_nodes(case, plan, packed),
             )
         )
     )
+
+
+def _with_room(case: Case, plan: Plan, packed: Packed) -> Case:
+    """Of a large cluster the nodes on which a trial may end otherwise: those used, and some that have room.
+
+    What fits there fits on all of them. Of each reason that keeps a pod away there are as many as a trial may want.
+    """
+    board = plan.board
+    if len(board.nodes) <= _NODES:
+        return case
+    kept = {node for places in packed.places.values() for node in places}
+    for sort in dict.fromkeys(sort for unit in plan.units for sort in unit.pods):
+        able: Counter[str] = Counter()
+        for node, why in enumerate(sort.refusals):
+            if able[why] < _NODES and all(board.free[node][i] >= number for i, number in sort.needed):
+                able[why] += 1
+                kept.add(node)
+    return case.on(tuple(board.nodes[node] for node in sorted(kept)))
 
 
 def _fewer(case: Case, plan: Plan, lost: tuple[Unit, ...]) -> Iterator[str]:
@@ -84,7 +102,7 @@ def _several(plan: Plan, wanted: Mapping[int, int]) -> dict[int, int]:
 
 def _fits(plan: Plan, limits: Mapping[int, int]) -> bool:
     units = tuple(unit for unit in plan.units if unit.replica < limits[unit.workload])
-    return len(pack(plan.board, units).places) == len(units)
+    return all_fit(plan.board, units)
 
 
 def _few(case: Case, plan: Plan, limits: Mapping[int, int], wanted: Mapping[int, int]) -> str:
@@ -104,7 +122,7 @@ def _smaller(case: Case, lost: tuple[Unit, ...]) -> Iterator[str]:
         name = role_name(sort.template)
         for tensor, templates in smaller_tensor(case, name, sort.template.workload):
             trial = planned(case, templates, left=case.free)
-            if len(pack(trial.board, trial.units).places) == len(trial.units):
+            if all_fit(trial.board, trial.units):
                 yield f"Run {name} with tensor parallelism {tensor}: --role {name}.parallelism.tensor={tensor}."
                 break
 
@@ -120,7 +138,7 @@ def _another_pool(case: Case, plan: Plan, lost: tuple[Unit, ...]) -> Iterator[st
                 attempt = planned(trial, trial.workloads, left=case.free)
             except UnknowableError:
                 continue
-            if len(pack(attempt.board, attempt.units).places) == len(attempt.units):
+            if all_fit(attempt.board, attempt.units):
                 yield _said_of_pool(kind, what, name, nodes)
 
 
@@ -144,10 +162,9 @@ def _kept_away(board: Board, sort: Sort) -> Counter[tuple[str, str]]:
 def _with_pool(case: Case, workload: Item, kind: str, what: str) -> Case:
     """The case with what keeps the pods away gone."""
     if kind == "cordon":
-        nodes = tuple(_uncordoned(item) for item in case.section("nodes"))
-        return _with_nodes(case, nodes)
+        return case.on(tuple(Node(item=_uncordoned(node.item)) if node.cordoned else node for node in case.nodes))
     changed = [_changed(obj, kind, what) if obj is workload else obj for obj in case.objects]
-    return replace(case, objects=tuple(changed))
+    return case.having(tuple(changed))
 
 
 def _uncordoned(item: Item) -> Item:
@@ -223,11 +240,11 @@ def _like(case: Case, board: Board, lost: tuple[Unit, ...]) -> tuple[Item, str] 
     """A node on which the pods would fit if it were empty: one of the cluster, else the accelerator's."""
     largest = lost[0].pods[-1]
     for number, node in enumerate(board.nodes):
-        whole = all(
+        whole = not largest.refusals[number] and all(
             wanted <= int((node.allocatable.get(name) or 0) * (1000 if name == "cpu" else 1))
             for name, wanted in zip(board.resources, largest.need, strict=True)
         )
-        if whole and not largest.refusals[number]:
+        if whole:
             return node.item, f"like {node.name}"
     shape = case.recipe.node if case.recipe is not None else {}
     if not shape.get("allocatable") or not _devices(largest):
@@ -244,19 +261,13 @@ def _like(case: Case, board: Board, lost: tuple[Unit, ...]) -> tuple[Item, str] 
 def _enough(case: Case, kept: tuple[int, ...], item: Item, number: int) -> bool:
     """Whether so many more nodes are enough."""
     copies = tuple(_copy(item, i) for i in range(number))
-    nodes = (*(case.nodes[node].item for node in kept), *copies)
-    trial = _with_nodes(case, nodes)
+    trial = case.on((*(case.nodes[node] for node in kept), *(Node(item=copy) for copy in copies)))
     left = {**case.free, **{copy["metadata"]["name"]: amounts(copy["status"]["allocatable"]) for copy in copies}}
     try:
         plan = planned(trial, trial.workloads, left=left)
     except UnknowableError:
         return False
-    return len(pack(plan.board, plan.units).places) == len(plan.units)
-
-
-def _with_nodes(case: Case, nodes: tuple[Item, ...]) -> Case:
-    sections = {**case.inventory.sections, "nodes": Section(seen=Seen.OK, items=nodes)}
-    return replace(case, inventory=replace(case.inventory, sections=sections))
+    return all_fit(plan.board, plan.units)
 
 
 def _copy(item: Item, number: int) -> Item:

@@ -18,14 +18,16 @@ _DECIDING: Final = (
 
 def likeness(node: Node, vocabularies: Collection[str]) -> Hashable:
     """Equal for nodes of which the same is to be said, their names aside; `vocabularies` are labels of facets."""
+    labels = node.labels
     return (
-        tuple(item for item in node.labels.items() if _decides(item[0]) or item[0] in vocabularies),
+        tuple((key, labels[key]) for key in _deciding(tuple(labels), frozenset(vocabularies))),
         tuple(node.written.items()),
         tuple(node.conditions.items()),
         node.cordoned,
     )
 
 
-@lru_cache(maxsize=4096)
-def _decides(label: str) -> bool:
-    return label.startswith(_DECIDING)
+@lru_cache(maxsize=512)
+def _deciding(labels: tuple[str, ...], vocabularies: frozenset[str]) -> tuple[str, ...]:
+    """Nodes of one pool have the same labels in the same order, so few tuples are seen."""
+    return tuple(label for label in labels if label in vocabularies or label.startswith(_DECIDING))

@@ -89,7 +89,7 @@ class Node:
             for row in rows
         )
 
-    @property
+    @cached_property
     def repelling(self) -> tuple[Taint, ...]:
         """The taints that keep a pod away; PreferNoSchedule does not."""
         return tuple(taint for taint in self.taints if taint.effect in _KEEPS_AWAY)

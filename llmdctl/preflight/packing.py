@@ -49,6 +49,14 @@ def pack(board: Board, units: tuple[Unit, ...]) -> Packed:
     return Packed(places=best, searched=ended)
 
 
+def all_fit(board: Board, units: tuple[Unit, ...]) -> bool:
+    """Whether a place was found for every one; what fits of them otherwise is not looked for."""
+    if len(_Packing(board, units).greedy()) == len(units):
+        return True
+    searches = (_Packing(board, units, only, whole=True) for only in _anchors(board, units))
+    return any(len(search.search({})) == len(units) for search in searches)
+
+
 def scattered(board: Board, units: tuple[Unit, ...]) -> int:
     """How many replicas fit when small ones come first, each to the emptiest node: the default scheduler's worst."""
     return len(_Packing(board, tuple(reversed(units)), spread=True).greedy())
@@ -78,12 +86,19 @@ class _Packing:
     """One attempt. The board is as it was when it ends."""
 
     def __init__(
-        self, board: Board, units: tuple[Unit, ...], only: tuple[str, str] | None = None, *, spread: bool = False
+        self,
+        board: Board,
+        units: tuple[Unit, ...],
+        only: tuple[str, str] | None = None,
+        *,
+        spread: bool = False,
+        whole: bool = False,
     ) -> None:
         self._board = board
         self._units = units
         self._only = only
         self._spread = spread
+        self._whole = whole  # nothing but all of them is of use
         self._steps = _STEPS
         self._candidates: dict[int, tuple[int, ...]] = {}
         self.ended = True
@@ -137,7 +152,7 @@ class _Packing:
                 if done:
                     _finish(ways, way, self._board)
                     return True
-        return self._descend(index + 1, places, skipped | {unit.workload})
+        return not self._whole and self._descend(index + 1, places, skipped | {unit.workload})
 
     def _promising(self, index: int, places: Mapping[int, object], skipped: frozenset[int]) -> bool:
         hoped: dict[int, tuple[int, ...]] = {

@@ -188,13 +188,17 @@ class Topology:
     def _count(self, templates: tuple[PodTemplate, ...], running: tuple[tuple[str, Item], ...]) -> None:
         places = {node.name: i for i, node in enumerate(self._nodes)}
         barred: list[set[tuple[str, str]]] = [set() for _ in templates]
-        for name, pod in running:
+        choosy = [(name, pod) for name, pod in running if "affinity" in (pod.get("spec") or ())]
+        for name, pod in running if self._rules else ():
+            node = places.get(name)
+            if node is not None:
+                for rule in self._rules:
+                    self._count_pod(rule, node, pod)
+        for name, pod in choosy:
             node = places.get(name)
             if node is None:
                 continue
-            for rule in self._rules:
-                self._count_pod(rule, node, pod)
-            for term in _terms(pod.get("spec") or {}, "podAntiAffinity"):
+            for term in _terms(pod["spec"], "podAntiAffinity"):
                 value = self._nodes[node].labels.get(str(term.get("topologyKey")))
                 if value is not None:
                     self._bar(barred, templates, pod, term, value)

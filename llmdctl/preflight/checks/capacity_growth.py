@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 from typing import Any, Final
@@ -60,7 +59,7 @@ def _surge(case: Case) -> Verdict:
             passed("No rollout starts more pods with accelerators than run.") if case.workloads else skipped(NO_RECIPE)
         )
     objects = tuple(_more(obj, *surging[key]) if (key := _identity(obj)) in surging else obj for obj in case.objects)
-    found = place(replace(case, objects=objects))
+    found = place(case.having(objects))
     if found.outcome is Outcome.UNKNOWN:
         return unknown(found.reason)
     said = listed(f"{key} starts {counted(extra, 'pod')} more" for key, (_, extra) in surging.items())

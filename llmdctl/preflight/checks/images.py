@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from llmdctl.model.check import Evidence
@@ -159,10 +160,12 @@ def _cached(case: Case) -> Verdict:
 def _missing(nodes: tuple[Node, ...], wanted: Mapping[str, Image]) -> dict[str, list[Node]]:
     """Reference -> the nodes that do not list it; none that all have."""
     by_name = {name: reference for reference, each in wanted.items() for name in each.names}
+    known = frozenset(by_name)
     found: dict[str, list[Node]] = {}
     for node in nodes:
         rows = (node.item.get("status") or {}).get("images") or ()
-        local = {by_name[name] for row in rows for name in row.get("names") or () if name in by_name}
+        listed = chain.from_iterable(row.get("names") or () for row in rows)
+        local = {by_name[name] for name in known.intersection(listed)}
         for reference in wanted:
             if reference not in local:
                 found.setdefault(reference, []).append(node)
