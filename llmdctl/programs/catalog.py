@@ -69,6 +69,33 @@ def _kubernetes(name: str) -> Pinned:
     )
 
 
+def _llmd(name: str, command: str) -> Pinned:
+    return Pinned(
+        name=name,
+        family="epp07",
+        module="github.com/llm-d/llm-d-inference-scheduler",
+        package=f"github.com/llm-d/llm-d-inference-scheduler/cmd/{command}",
+        version="0.7.1",
+        on_path=None,  # shipped as an image only, and other versions have the same file name
+        accepts=">=0.7 <0.8",
+        version_args=(),
+    )
+
+
+def _keda(name: str, command: str) -> Pinned:
+    return Pinned(
+        name=name,
+        family="keda",
+        module="github.com/kedacore/keda/v2",
+        package=f"github.com/kedacore/keda/v2/cmd/{command}",
+        version="2.21.0",
+        on_path=None,  # shipped as images only
+        accepts=">=2.21 <2.22",
+        version_args=(),
+        stamps=(("github.com/kedacore/keda/v2/version.Version", "2.21.0"),),
+    )
+
+
 _PROGRAMS = (
     _helm4("helm", ">=3.20 <4 || >=4.2 <5"),
     _helm4("helm4", ">=4.2 <5"),
@@ -104,6 +131,8 @@ _PROGRAMS = (
     _kubernetes("kube-apiserver"),
     _kubernetes("kube-controller-manager"),
     _kubernetes("kube-scheduler"),
+    _kubernetes("kubelet"),
+    _kubernetes("kube-proxy"),
     Pinned(
         name="etcd",
         family="etcd",
@@ -136,15 +165,19 @@ _PROGRAMS = (
         version_args=("--version",),
         stamps=(("sigs.k8s.io/lws/pkg/version.GitVersion", "v0.9.0"),),
     ),
+    _llmd("epp07", "epp"),
+    _llmd("sidecar07", "pd-sidecar"),
+    _keda("keda-operator", "operator"),
+    _keda("keda-adapter", "adapter"),
     Pinned(
-        name="epp07",
-        family="epp07",
-        module="github.com/llm-d/llm-d-inference-scheduler",
-        package="github.com/llm-d/llm-d-inference-scheduler/cmd/epp",
-        version="0.7.1",
-        on_path=None,  # shipped as an image only, and other versions have the same file name
-        accepts=">=0.7 <0.8",
-        version_args=(),
+        name="coredns",
+        family="coredns",
+        module="github.com/coredns/coredns",
+        package="llmdctl.dev/tools/coredns",
+        version="1.12.4",
+        on_path=None,  # one found by chance may have other plugins
+        accepts=">=1.12 <2",
+        version_args=("-version",),
     ),
 )
 
