@@ -179,6 +179,16 @@ _PROGRAMS = (
         accepts=">=1.12 <2",
         version_args=("-version",),
     ),
+    Pinned(
+        name="pause",
+        family="pause",
+        module="llmdctl.dev/tools/pause",
+        package="llmdctl.dev/tools/pause",
+        version="1.0.0",
+        on_path=None,  # a word too common for a file name
+        accepts=">=1 <2",
+        version_args=("-v",),
+    ),
 )
 
 CATALOG: dict[str, Pinned] = {program.name: program for program in _PROGRAMS}

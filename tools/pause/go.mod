@@ -1,0 +1,3 @@
+module llmdctl.dev/tools/pause
+
+go 1.25.7
