@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmdctl.errors import UnreachableError
 from llmdctl.kube.client import ApiServer
 from llmdctl.kube.door import Cluster
+from llmdctl.kube.merged import kubeconfig_files, merged
 from llmdctl.kube.transport import Transport
 
 if TYPE_CHECKING:
@@ -48,29 +49,23 @@ def _load(configuration: Configuration, kubeconfig: Path | None, context: str | 
         raise UnreachableError(f"there is no kubeconfig {kubeconfig}", remedy=_REMEDY)
     if kubeconfig is None and not kubeconfig_files():
         raise UnreachableError("no kubeconfig was found", remedy=_REMEDY)
-    file = str(kubeconfig) if kubeconfig is not None else os.pathsep.join(str(path) for path in kubeconfig_files())
+    files = [kubeconfig] if kubeconfig is not None else kubeconfig_files()
+    file = os.pathsep.join(str(path) for path in files)
     with _said_by_plugins() as said:
         try:
             config.load_kube_config(  # type: ignore[no-untyped-call]
                 config_file=file, context=context, client_configuration=configuration, persist_config=False
             )
         except config.ConfigException as cause:
-            raise _unusable(file, context, str(cause)) from cause
+            raise _unusable(files, file, context, str(cause)) from cause
         except (YAMLError, OSError, UnicodeDecodeError, TypeError, AttributeError) as cause:
             raise UnreachableError(f"the kubeconfig {file} cannot be read: {_first_line(cause)}") from cause
     if said:
         raise UnreachableError(f"the credential plugin of the kubeconfig {file} failed: {said[-1]}")
 
 
-def kubeconfig_files() -> list[Path]:
-    """The files that KUBECONFIG names, else that of the home folder; those that exist."""
-    named = os.environ.get("KUBECONFIG", "")
-    paths = [Path(part) for part in named.split(os.pathsep) if part] or [Path.home() / ".kube" / "config"]
-    return [path for path in paths if path.is_file()]
-
-
-def _unusable(file: str, context: str | None, said: str) -> UnreachableError:
-    known = _contexts(file)
+def _unusable(files: Sequence[Path], file: str, context: str | None, said: str) -> UnreachableError:
+    known = _contexts(files)
     if context is not None and context not in known:
         near = difflib.get_close_matches(context, known, n=1)
         remedy = f"Did you mean '{near[0]}'?" if near else f"It has: {', '.join(known) or 'none'}."
@@ -78,14 +73,10 @@ def _unusable(file: str, context: str | None, said: str) -> UnreachableError:
     return UnreachableError(f"the kubeconfig {file} cannot be used: {said.splitlines()[0]}", remedy=_REMEDY)
 
 
-def _contexts(file: str) -> list[str]:
-    from kubernetes.config import ConfigException
-    from kubernetes.config.kube_config import KubeConfigMerger
-
+def _contexts(files: Sequence[Path]) -> list[str]:
     try:
-        merged: Any = KubeConfigMerger(file).config  # type: ignore[no-untyped-call]
-        return [entry["name"] for entry in merged.value["contexts"]]
-    except (ConfigException, KeyError, TypeError, AttributeError):
+        return list(merged(files).contexts)
+    except UnreachableError:
         return []
 
 

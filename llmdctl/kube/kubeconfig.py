@@ -6,14 +6,16 @@ import base64
 import binascii
 import datetime
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from llmdctl.kube.connecting import kubeconfig_files
+from llmdctl.errors import UnreachableError
+from llmdctl.kube.merged import Entry, kubeconfig_files, merged
+
+_NOTHING = Entry(settings={}, folder=Path())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,19 +32,15 @@ class Connection:
 
 def connection(*, kubeconfig: Path | None = None, context: str | None = None) -> Connection:
     """Of the kubeconfig that `connect` would take; empty where it takes none or cannot read it."""
-    from kubernetes.config import ConfigException
-    from kubernetes.config.kube_config import KubeConfigMerger
-    from yaml import YAMLError
-
-    files = [kubeconfig] if kubeconfig is not None else kubeconfig_files()
     try:
-        merged: Any = KubeConfigMerger(os.pathsep.join(str(file) for file in files)).config  # type: ignore[no-untyped-call]
-        name = context or merged.value.get("current-context") or ""
-        chosen, _ = _entry(merged.value, "contexts", name, "context")
-        cluster, _ = _entry(merged.value, "clusters", str(chosen.get("cluster")), "cluster")
-        user, folder = _entry(merged.value, "users", str(chosen.get("user")), "user")
-    except (ConfigException, YAMLError, OSError, UnicodeDecodeError, AttributeError, TypeError, KeyError):
+        found = merged([kubeconfig] if kubeconfig is not None else kubeconfig_files())
+    except UnreachableError:
         return Connection()
+    name = context or found.current
+    chosen = found.contexts.get(name, _NOTHING).settings
+    cluster = found.clusters.get(str(chosen.get("cluster")), _NOTHING).settings
+    named = found.users.get(str(chosen.get("user")), _NOTHING)
+    user, folder = named.settings, named.folder
     plugin = user.get("exec")
     return Connection(
         context=name,
@@ -52,14 +50,6 @@ def connection(*, kubeconfig: Path | None = None, context: str | None = None) ->
         token_not_after=_token_end(user, folder),
         insecure_tls=cluster.get("insecure-skip-tls-verify") is True,
     )
-
-
-def _entry(config: Mapping[str, Any], kind: str, name: str, inner: str) -> tuple[Mapping[str, Any], Path]:
-    """One named entry, and the folder that its relative paths begin at."""
-    for node in config.get(kind) or ():
-        if node.value.get("name") == name:
-            return node.value.get(inner) or {}, Path(node.path).parent
-    return {}, Path()
 
 
 def _certificate_end(user: Mapping[str, Any], folder: Path) -> str | None:
