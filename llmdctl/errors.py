@@ -107,6 +107,26 @@ class ConflictError(ClusterError):
     """Somebody else owns an object or a field."""
 
 
+class PodGoneError(ClusterError):
+    """A pod that was asked for an answer is not there, or does not run."""
+
+
+class PortClosedError(ClusterError):
+    """The pod runs, and nothing in it listens on the port that was asked for."""
+
+
+class NoKubeletError(ClusterError):
+    """The node of a pod forwards nothing: it is simulated, away, or its kubelet cannot be reached by the API server."""
+
+
+class NoAnswerError(ClusterError):
+    """Something in a pod took a connection and gave no answer in time."""
+
+
+class BrokenOffError(ClusterError):
+    """A pod's answer ended in the middle, or is no HTTP."""
+
+
 class WaitError(ClusterError):
     """Something installed did not become ready: it failed, or the time ran out."""
 

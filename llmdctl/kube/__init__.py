@@ -6,6 +6,7 @@ Secrets are never read: every read of one asks the server for its metadata alone
 from llmdctl.kube.connecting import connect
 from llmdctl.kube.crds import ensure_crds
 from llmdctl.kube.door import FIELD_MANAGER, Cluster, KubernetesObject, key_of
+from llmdctl.kube.forwarding import PodHttp, Reply, Streamed
 from llmdctl.kube.inventory import CAPTURE_TIMEOUT_S, capture
 from llmdctl.kube.kubeconfig import Connection, connection
 from llmdctl.kube.served import Resource, Served
@@ -16,8 +17,11 @@ __all__ = [
     "Cluster",
     "Connection",
     "KubernetesObject",
+    "PodHttp",
+    "Reply",
     "Resource",
     "Served",
+    "Streamed",
     "capture",
     "connect",
     "connection",

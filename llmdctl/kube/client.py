@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from llmdctl.errors import ClusterError
 from llmdctl.kube.door import FIELD_MANAGER, KubernetesObject, key_of
+from llmdctl.kube.forwarding import PodForwarding, PodHttp
 from llmdctl.kube.served import Resource, Served, parse_aggregated, parse_resource_list
 from llmdctl.kube.transport import JSON_TYPE, Answer, Transport
 from llmdctl.model.release import ObjectKey
@@ -144,6 +145,11 @@ class ApiServer:
         query = {"container": container, "tailLines": str(lines)} | ({"previous": "true"} if previous else {})
         answer = self._request("GET", path, what=f"read the log of {pod}", query=query, accept="*/*")
         return tuple(answer.body.decode("utf-8", errors="replace").splitlines()[-lines:])
+
+    @property
+    def pods(self) -> PodHttp:
+        """See `Cluster.pods`."""
+        return PodForwarding(self._transport.dial)
 
     def allowed(
         self, verb: str, group: str, resource: str, *, namespace: str | None = None, name: str | None = None

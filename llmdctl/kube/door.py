@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from llmdctl.kube.forwarding import PodHttp
 from llmdctl.kube.served import Served
 from llmdctl.kube.transport import JSON_TYPE, Answer
 from llmdctl.model.release import ObjectKey
@@ -87,6 +88,11 @@ class Cluster(Protocol):
         self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = 20
     ) -> tuple[str, ...]:
         """The last lines that a container wrote, or that the one before its restart wrote."""
+        ...
+
+    @property
+    def pods(self) -> PodHttp:
+        """HTTP to ports of pods, through pods/portforward."""
         ...
 
     def allowed(

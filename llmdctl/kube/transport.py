@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from llmdctl.errors import ClusterError, TimedOutError, UnreachableError
+from llmdctl.kube.dialing import dial
 from llmdctl.kube.failures import translate
 
 if TYPE_CHECKING:
@@ -105,6 +106,10 @@ class Transport:
             if answer.status not in _RETRIED or method == "POST" or attempt == _TRIES:
                 return answer
             self._sleep(_pause_s(answer.headers, attempt))
+
+    def dial(self, namespace: str, pod: str, port: int, *, what: str, timeout_s: float) -> Any:  # noqa: ANN401  untyped library
+        """A WebSocket to a port of a pod; see `dialing.dial`."""
+        return dial(self._client, namespace, pod, port, what=what, timeout_s=timeout_s)
 
     def _once(
         self,

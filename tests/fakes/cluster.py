@@ -10,6 +10,7 @@ from llmdctl.errors import ClusterError, ConflictError, ForbiddenError
 from llmdctl.kube import FIELD_MANAGER, Resource, Served, key_of
 from llmdctl.merge import merge
 from llmdctl.model.release import ObjectKey
+from tests.fakes.pods import FakePods
 
 ALL_VERBS = frozenset({"get", "list", "watch", "create", "update", "patch", "delete"})
 KINDS = (  # apiVersion, kind, plural, namespaced
@@ -56,6 +57,7 @@ class FakeCluster:
     server = "https://fake:6443"
 
     def __init__(self, *objects: Mapping[str, Any]) -> None:
+        self.pods = FakePods()  # HTTP to their ports
         self.kinds = [resource(*kind) for kind in KINDS]
         self.objects: dict[ObjectKey, dict[str, Any]] = {}
         self.calls: list[tuple[str, str]] = []
