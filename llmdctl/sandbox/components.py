@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,13 @@ class Ports:
     kwok: int
     lws_webhook: int
     lws_health: int
+    # Of what `--with` adds; nobody listens on them otherwise.
+    prometheus: int
+    names: int
+    keda_health: int
+    keda_metrics: int
+    keda_service: int
+    keda_adapter: int
 
 
 def command(component: str, *, program: str, home: Home, ports: Ports) -> list[str]:
@@ -153,6 +160,7 @@ def _controller_manager(home: Home, ports: Ports) -> list[str]:
             "controllers": "*,-node-ipam-controller",  # pods get their addresses from kwok
             "leader-elect": "false",
             "profiling": "false",
+            "horizontal-pod-autoscaler-sync-period": "2s",  # 15 s spare a cluster with thousands of them
         }
     )
 
@@ -227,9 +235,12 @@ def lws_configuration(home: Home, ports: Ports) -> str:
     )
 
 
-def audit_policy() -> str:
-    """Who asked for what, for every request that people and their tools make; the control plane's own are left out."""
-    control_plane = [user for user, _ in USERS.values()] + ["system:apiserver"]
+def audit_policy(others: Sequence[str] = ()) -> str:
+    """Who asked for what, for every request that people and their tools make.
+
+    Left out are the control plane's own, and those of `others`, users of what runs beside it.
+    """
+    control_plane = [user for user, _ in USERS.values()] + ["system:apiserver", *others]
     return json.dumps(
         {
             "apiVersion": "audit.k8s.io/v1",

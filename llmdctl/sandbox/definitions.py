@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,10 @@ def written_from_documentation() -> list[dict[str, Any]]:
     return sorted(found, key=lambda crd: str(crd["metadata"]["name"]))
 
 
-def stages() -> list[dict[str, Any]]:
-    """The kwok Stages that every sandbox begins with."""
-    return [document for file in sorted(_STAGES.glob("*.yaml")) for document in _documents(file)]
+def stages(without: Container[str] = ()) -> list[dict[str, Any]]:
+    """The kwok Stages that a sandbox begins with; `without` are those whose part a real controller plays."""
+    found = (document for file in sorted(_STAGES.glob("*.yaml")) for document in _documents(file))
+    return [stage for stage in found if stage["metadata"]["name"] not in without]
 
 
 def _documents(file: Path) -> list[dict[str, Any]]:

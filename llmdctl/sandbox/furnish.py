@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,12 @@ _PAUSE_S = 0.1
 _DISCOVERY = "application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryList"
 
 _KINDS = {
+    "APIService": Resource(path="apis/apiregistration.k8s.io/v1", plural="apiservices"),
+    "Endpoints": Resource(path="api/v1", plural="endpoints"),
     "Namespace": Resource(path="api/v1", plural="namespaces"),
+    "Role": Resource(path="apis/rbac.authorization.k8s.io/v1", plural="roles"),
+    "RoleBinding": Resource(path="apis/rbac.authorization.k8s.io/v1", plural="rolebindings"),
+    "Service": Resource(path="api/v1", plural="services"),
     "ServiceAccount": Resource(path="api/v1", plural="serviceaccounts"),
     "ClusterRole": Resource(path="apis/rbac.authorization.k8s.io/v1", plural="clusterroles"),
     "ClusterRoleBinding": Resource(path="apis/rbac.authorization.k8s.io/v1", plural="clusterrolebindings"),
@@ -78,7 +83,7 @@ def served(api: Api) -> set[tuple[str, str]]:
         (group["metadata"]["name"], resource["resource"])
         for group in answer["items"]
         for version in group["versions"]
-        for resource in version["resources"]
+        for resource in version.get("resources", [])  # KEDA serves none while nothing is scaled
     }
 
 
@@ -88,9 +93,9 @@ def definition_count(api: Api) -> int:
     return 1 + int(head["metadata"].get("remainingItemCount", 0)) if head["items"] else 0
 
 
-def load_stages(api: Api, log_text: Path) -> None:
-    """Give kwok its Stages, and every simulated pod a log that says what it is."""
-    api.create_all((STAGES.url(), stage) for stage in definitions.stages())
+def load_stages(api: Api, log_text: Path, without: Container[str] = ()) -> None:
+    """Give kwok its Stages but those named, and every simulated pod a log that says what it is."""
+    api.create_all((STAGES.url(), stage) for stage in definitions.stages(without))
     write_log(log_text, [SIMULATED_LOG])
     api.create(
         CLUSTER_LOGS.url(),
@@ -112,7 +117,12 @@ def write_log(path: Path, lines: Iterable[str]) -> None:
 def load_lws(api: Api, *, webhook_port: int, authority: Path, report: programs.Reporter) -> None:
     """Namespace, rights and webhooks of the LeaderWorkerSet controller."""
     for item in lws.objects(webhook_port=webhook_port, authority=authority, report=report):
-        api.create(_KINDS[item["kind"]].url(namespace=item["metadata"].get("namespace")), item)
+        create(api, item)
+
+
+def create(api: Api, item: Object) -> None:
+    """Create one object of a kind that something in a sandbox brings along, or leave it as it is."""
+    api.create(_KINDS[item["kind"]].url(namespace=item["metadata"].get("namespace")), item)
 
 
 def load_gateway_classes(api: Api) -> None:

@@ -7,10 +7,11 @@ takes both away, whatever state an interrupted command left them in.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from llmdctl import __version__, programs
@@ -19,6 +20,7 @@ from llmdctl.sandbox import components, definitions, furnish, kubeconfig, record
 from llmdctl.sandbox.api import Api
 from llmdctl.sandbox.certificates import Authority, Pair, token_keys
 from llmdctl.sandbox.components import Ports
+from llmdctl.sandbox.extras import Extra, Part, Setting, chosen
 from llmdctl.sandbox.home import Home, home, homes, locked
 from llmdctl.sandbox.nodes import SimulatedNodes
 from llmdctl.sandbox.ports import free_ports, listening
@@ -35,18 +37,23 @@ def up(
     name: str = DEFAULT_NAME,
     *,
     nodes: Sequence[SimulatedNodes],
+    extras: Sequence[str] = (),
     report: programs.Reporter = programs.silent,
 ) -> SandboxStatus:
-    """Bring the sandbox `name` up with these simulated nodes, and return once all of it is ready.
+    """Bring the sandbox `name` up with these simulated nodes and extras, and return once all of it is ready.
 
     Run again on a running sandbox it only makes the nodes those asked for; on one that was interrupted or lost a
-    process it begins afresh. Raises ProgramError (a program cannot be had or ends at once), ClusterError, UsageError.
+    process it begins afresh. Raises ProgramError (a program cannot be had or ends at once), ClusterError, UsageError
+    (also for extras that a running sandbox came up without).
     """
     place = home(name)
+    beside = chosen(extras)
     available = {part: programs.find(part, report=report) for part in components.PROGRAMS}
+    available |= {part.name: part.find(report) for extra in beside for part in extra.parts if part.find}
     with locked(place):
         found = record.read(place)
         if found is not None and found.complete and found.alive:
+            _refuse_later(name, {extra.name for extra in beside} - set(found.extras))
             report(f"sandbox '{name}' is up already; setting its nodes")
             with administrator(place, found.ports) as api:
                 furnish.set_nodes(api, nodes, found.ports.kwok)
@@ -55,11 +62,20 @@ def up(
             report(f"sandbox '{name}' was left half-way; beginning afresh")
         _clear(place)
         try:
-            _Bringing(place, available, report).run(nodes)
+            _Bringing(place, available, beside, report).run(nodes)
         except BaseException:
             _end_processes(place)  # files stay: the logs say why
             raise
         return _status(place)
+
+
+def _refuse_later(name: str, missing: Collection[str]) -> None:
+    """What stands beside a plane needs certificates of an authority whose key is gone once the plane is up."""
+    if missing:
+        raise UsageError(
+            f"sandbox '{name}' is up without {', '.join(sorted(missing))}, and cannot get it later",
+            remedy=f"Take it down and bring it up anew: llmdctl sandbox down --name {name}",
+        )
 
 
 def down(name: str = DEFAULT_NAME, *, report: programs.Reporter = programs.silent) -> bool:
@@ -139,11 +155,21 @@ def _clear(place: Home) -> None:
 class _Bringing:
     """One attempt at bringing a sandbox up, from an empty folder."""
 
-    def __init__(self, place: Home, available: Mapping[str, programs.Program], report: programs.Reporter) -> None:
+    def __init__(
+        self,
+        place: Home,
+        available: Mapping[str, programs.Program],
+        extras: Sequence[Extra],
+        report: programs.Reporter,
+    ) -> None:
         self.place = place
         self.available = available
+        self.extras = extras
         self.report = report
-        self.record = Record(ports=Ports(**dict(zip(Ports.__dataclass_fields__, free_ports(8), strict=True))))
+        names = Ports.__dataclass_fields__
+        ports = Ports(**dict(zip(names, free_ports(len(names)), strict=True)))
+        self.record = Record(ports=ports, extras=tuple(extra.name for extra in extras))
+        self.setting = Setting(home=place, ports=ports)
 
     def run(self, nodes: Sequence[SimulatedNodes]) -> None:
         """Files, processes, contents, nodes: in the order in which each needs the one before."""
@@ -160,7 +186,8 @@ class _Bringing:
             self._start(components.SCHEDULER)
             self.report(f"loading {len(crds)} CRDs")
             furnish.load_definitions(api, [*crds, *definitions.written_from_documentation()])
-            furnish.load_stages(api, place.config / "simulated.log")
+            played = frozenset[str]().union(*(extra.plays for extra in self.extras))
+            furnish.load_stages(api, place.config / "simulated.log", without=played)
             self._start(components.KWOK)
             authority = place.pki / "ca.crt"
             furnish.load_lws(api, webhook_port=ports.lws_webhook, authority=authority, report=self.report)
@@ -173,9 +200,21 @@ class _Bringing:
             furnish.set_nodes(api, nodes, ports.kwok)
             self._wait(lambda: listening(ports.lws_webhook), "the LWS controller")
             self._wait(lambda: furnish.classes_accepted(api), "the routing component")
+            for extra in self.extras:
+                self._add(api, extra)
         self.record = dataclasses.replace(self.record, complete=True)
         record.write(place, self.record)
         self.report(f"sandbox '{place.name}' is up after {time.monotonic() - began_s:.1f} s")
+
+    def _add(self, api: Api, extra: Extra) -> None:
+        """Objects, then processes, then patience, as for the plane itself."""
+        self.report(f"starting {extra.title}")
+        extra.furnish(api, self.setting, self.report)
+        for part in extra.parts:
+            self._start_part(part)
+        for part in extra.parts:
+            self._wait(functools.partial(part.ready, self.setting), part.name)
+        self._wait(lambda: extra.settled(api, self.setting), extra.title)
 
     def _start_plane(self) -> None:
         ports = self.record.ports
@@ -201,6 +240,10 @@ class _Bringing:
         clients = {place.kubeconfig: administrator_pair}
         for component, (user, groups) in components.USERS.items():
             clients[place.kubeconfig_of(component)] = authority.issue(component, user=user, groups=groups)
+        for component, who in ((part, who) for extra in self.extras for part, who in extra.identities.items()):
+            clients[place.kubeconfig_of(component)] = authority.issue(
+                component, user=who.user, groups=who.groups, names=who.names
+            )
         for path, pair in clients.items():
             kubeconfig.write(
                 path, name=f"llmdctl-{place.name}", server=server, authority=authority.certificate, client=pair
@@ -210,12 +253,26 @@ class _Bringing:
         shutil.copyfile(place.pki / f"{components.LWS}.key", webhook / "tls.key")
         (webhook / "tls.key").chmod(0o600)
         (place.config / "lws.json").write_text(components.lws_configuration(place, ports), encoding="utf-8")
-        (place.config / "audit-policy.json").write_text(components.audit_policy(), encoding="utf-8")
+        own = [who.user for extra in self.extras for who in extra.identities.values()]
+        (place.config / "audit-policy.json").write_text(components.audit_policy(own), encoding="utf-8")
+        for extra in self.extras:
+            extra.write(self.setting)
 
     def _start(self, component: str) -> None:
+        program = self._program(component)
+        command = components.command(component, program=program, home=self.place, ports=self.record.ports)
+        self._spawn(component, command, components.environment(component))
+
+    def _start_part(self, part: Part) -> None:
+        command = [self._program(part.name), *part.arguments(self.setting)]
+        self._spawn(part.name, command, part.environment(self.setting))
+
+    def _program(self, component: str) -> str:
         program = self.available.get(component)
-        path = str(program.path if program else components.interpreter())
-        command = components.command(component, program=path, home=self.place, ports=self.record.ports)
+        return str(program.path if program else components.interpreter())
+
+    def _spawn(self, component: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        program = self.available.get(component)
         try:
             process = start(
                 component,
@@ -223,7 +280,7 @@ class _Bringing:
                 home=self.place.path,
                 log=self.place.log_of(component),
                 version=program.version if program else __version__,
-                environment=components.environment(component),
+                environment=environment,
             )
         except OSError as error:
             raise ProgramError(f"{component} cannot be started: {error.strerror or error}") from error

@@ -18,6 +18,7 @@ class Record:
     ports: Ports
     processes: tuple[Process, ...] = ()
     complete: bool = False
+    extras: tuple[str, ...] = ()  # what `--with` named
 
     @property
     def alive(self) -> bool:
@@ -33,6 +34,7 @@ def read(home: Home) -> Record | None:
             ports=Ports(**data["ports"]),
             processes=tuple(Process(**process) for process in data["processes"]),
             complete=data["complete"],
+            extras=tuple(data["extras"]),
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None

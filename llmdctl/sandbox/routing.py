@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from llmdctl.errors import ClusterError
@@ -18,7 +17,8 @@ from llmdctl.sandbox import components, furnish, record, verdicts
 from llmdctl.sandbox.api import Api, NotFound, Object, Resource
 from llmdctl.sandbox.certificates import Pair
 from llmdctl.sandbox.home import Home
-from llmdctl.sandbox.verdicts import Cluster, Key
+from llmdctl.sandbox.mirror import Mirror
+from llmdctl.sandbox.verdicts import Cluster
 
 _GATEWAY_API = "apis/gateway.networking.k8s.io/v1"
 KINDS: dict[str, Resource] = {
@@ -35,44 +35,7 @@ _JUDGES: dict[str, Callable[[Cluster, Object], Object | None]] = {
     "pools": verdicts.pool_status,
 }
 _LOG = logging.getLogger("routing")
-_WATCH_LIMIT_S = 300
-_PAUSE_S = 1.0
 _SETTLE_S = 0.02  # several objects of one release arrive together: judge them once
-
-
-class Mirror:
-    """A copy of the watched objects, and a bell that rings at every change."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._objects: dict[str, dict[Key, Object]] = {kind: {} for kind in KINDS}
-        self._complete: set[str] = set()
-        self.changed = threading.Event()
-
-    def replace(self, kind: str, items: list[Object]) -> None:
-        """Everything of one kind, as just listed."""
-        with self._lock:
-            self._objects[kind] = {_key(item): item for item in items}
-            self._complete.add(kind)
-        self.changed.set()
-
-    def update(self, kind: str, event: Object) -> None:
-        """One watch event."""
-        item = event["object"]
-        with self._lock:
-            if event["type"] == "DELETED":
-                self._objects[kind].pop(_key(item), None)
-            else:
-                self._objects[kind][_key(item)] = item
-        self.changed.set()
-
-    def cluster(self) -> Cluster | None:
-        """What is known now, or None before every kind was listed once."""
-        with self._lock:
-            if len(self._complete) < len(KINDS):
-                return None
-            copies: Mapping[str, dict[Key, Object]] = {kind: dict(items) for kind, items in self._objects.items()}
-        return Cluster(controllers=frozenset(furnish.GATEWAY_CONTROLLERS), **copies)
 
 
 def judge(cluster: Cluster) -> list[tuple[str, Object]]:
@@ -113,27 +76,6 @@ def _timed(status: Object) -> Object:
     return {key: stamped(value) for key, value in status.items()}
 
 
-def _key(item: Object) -> Key:
-    return str(item["metadata"].get("namespace", "")), str(item["metadata"]["name"])
-
-
-def _follow(api: Api, kind: str, mirror: Mirror) -> None:
-    """Keep one kind of the mirror up to date, for ever; list anew whenever a watch ends."""
-    url = KINDS[kind].url()
-    while True:
-        try:
-            listed = api.get(url)
-            mirror.replace(kind, listed["items"])
-            for event in api.watch(url, listed["metadata"]["resourceVersion"], limit_s=_WATCH_LIMIT_S):
-                if event["type"] in ("ADDED", "MODIFIED", "DELETED"):
-                    mirror.update(kind, event)
-                elif event["type"] == "ERROR":
-                    break
-        except ClusterError as error:
-            _LOG.warning("%s: %s", kind, error)
-            time.sleep(_PAUSE_S)
-
-
 def _write(api: Api, url: str, status: Object) -> None:
     try:
         api.merge(url, {"status": status})
@@ -152,14 +94,14 @@ def main(home_path: Path) -> None:
         raise SystemExit(f"{home_path} holds no sandbox")
     client = Pair(certificate=place.pki / f"{components.ROUTING}.crt", key=place.pki / f"{components.ROUTING}.key")
     api = Api(port=found.ports.api_server, authority=place.pki / "ca.crt", client=client)
-    mirror = Mirror()
-    for kind in KINDS:
-        threading.Thread(target=_follow, args=(api, kind, mirror), daemon=True).start()
+    mirror = Mirror(KINDS)
+    mirror.follow(api)
     while True:
         mirror.changed.wait()
         time.sleep(_SETTLE_S)
         mirror.changed.clear()
-        cluster = mirror.cluster()
+        known = mirror.objects()
+        cluster = None if known is None else Cluster(controllers=frozenset(furnish.GATEWAY_CONTROLLERS), **known)
         for url, status in judge(cluster) if cluster else []:
             _write(api, url, status)
 

@@ -11,7 +11,8 @@ from llmdctl.sandbox.home import Home
 
 HOME = Home(name="x", path=Path("/state/x"))
 PORTS = Ports(
-    api_server=1, etcd=2, etcd_peer=3, controller_manager=4, scheduler=5, kwok=6, lws_webhook=7, lws_health=8
+    api_server=1, etcd=2, etcd_peer=3, controller_manager=4, scheduler=5, kwok=6, lws_webhook=7, lws_health=8,
+    prometheus=9, names=10, keda_health=11, keda_metrics=12, keda_service=13, keda_adapter=14,
 )  # fmt: skip
 
 
