@@ -1,0 +1,13 @@
+"""Images for real nodes, made of this machine's programs without Docker.
+
+`archives()` gives one docker-archive an image, from the cache of programs where nothing changed; `references()` names
+them; `values()` makes a recipe use them. What there is, and of what, stands in images.yaml alone.
+"""
+
+from llmdctl.sandbox.images.building import Built, archives, built, references
+from llmdctl.sandbox.images.chart_values import values, write_values
+from llmdctl.sandbox.images.dialect import dialect_of
+from llmdctl.sandbox.images.facet import facets
+from llmdctl.sandbox.images.pickers import dialect
+
+__all__ = ["Built", "archives", "built", "dialect", "dialect_of", "facets", "references", "values", "write_values"]
