@@ -22,6 +22,7 @@ from llmdctl.programs.cache import Entry, cache_root, content_key
 from llmdctl.programs.origin import Reporter, silent
 
 _LIMIT_S: Final = 600.0
+_INSTALLED: Final = Path("/var/lib/dpkg/status")
 _LINE: Final = re.compile(r"^'[^']+' (?P<file>\S+\.deb) \d+ ")
 """A line of `apt-get --print-uris`: address, file name, size in bytes, and a digest or nothing (apt-get(8))."""
 
@@ -53,15 +54,15 @@ class Unpacked:
         return ":".join(str(folder) for folder in sorted(folders))
 
 
-def unpack(name: str, *, report: Reporter = silent) -> Unpacked:
-    """The package and everything it needs that this machine lacks, from the cache or fetched now.
+def unpack(name: str, *others: str, report: Reporter = silent) -> Unpacked:
+    """The package, `others` beside it, and everything they need that this machine lacks; from the cache or fetched now.
 
-    Raises ProgramError where there is no apt, no such package, or no way to the archive.
+    `version` is the first one's. Raises ProgramError where there is no apt, no such package, or no way to the archive.
     """
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise ProgramError(f"{name} cannot be unpacked: this machine has no {tool}")
-    packages = missing(name)
+    packages = _answered(name, *others)
     chosen = next((package for package in packages if package.name == name), None)
     if chosen is None:
         raise ProgramError(f"{name} is installed already, or its archive has no such package")
@@ -71,10 +72,26 @@ def unpack(name: str, *, report: Reporter = silent) -> Unpacked:
     return Unpacked(root=entry.path, version=chosen.version)
 
 
-def missing(name: str) -> tuple[Package, ...]:
-    """What installing a package would fetch, in apt's order. Raises ProgramError when apt cannot say."""
-    words = ["apt-get", "install", "--print-uris", "--no-install-recommends", "--yes", "--quiet", name]
+def missing(name: str, *others: str) -> tuple[Package, ...]:
+    """What installing packages would fetch, in apt's order. Raises ProgramError when apt cannot say."""
+    words = ["apt-get", "install", "--print-uris", "--no-install-recommends", "--yes", "--quiet", name, *others]
     return tuple(parse(_run(words, f"apt does not know how to install {name}")))
+
+
+def _answered(*names: str) -> tuple[Package, ...]:
+    """As `missing`, which takes apt two seconds, kept in the cache until the machine's set of packages changes."""
+    if not _INSTALLED.is_file():
+        return missing(*names)
+    key = content_key([*names, str(_INSTALLED.stat().st_mtime_ns), str(_INSTALLED.stat().st_size)])
+    entry = Entry(root=cache_root(), label=f"debian-choice-{names[0]}", key=key)
+
+    def ask(folder: Path) -> None:
+        lines = "".join(f"{package.name} {package.version}\n" for package in missing(*names))
+        (folder / "packages").write_text(lines, encoding="utf-8")
+
+    entry.fill(ask)
+    kept = (entry.path / "packages").read_text(encoding="utf-8").splitlines()
+    return tuple(Package(name=name, version=version) for name, version in (line.split(" ") for line in kept))
 
 
 def parse(lines: str) -> list[Package]:

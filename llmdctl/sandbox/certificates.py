@@ -48,17 +48,25 @@ class Authority:
         self._root = builder.sign(self._key, hashes.SHA256())
         _write(self.certificate, self._root.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str, *, user: str, groups: Iterable[str] = (), names: Iterable[str] = ()) -> Pair:
+    def issue(
+        self,
+        name: str,
+        *,
+        user: str,
+        groups: Iterable[str] = (),
+        names: Iterable[str] = (),
+        addresses: Iterable[str] = (),
+    ) -> Pair:
         """A certificate for both ends of a connection, in `name`.crt and `name`.key.
 
-        As a client it is `user` with `groups`; as a server it is valid for loopback, the names of the API service, and
-        `names`.
+        As a client it is `user` with `groups`; as a server it is valid for loopback, the names of the API service,
+        `names` and `addresses`.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
         subject.append(x509.NameAttribute(NameOID.COMMON_NAME, user))
         alternatives: list[x509.GeneralName] = [x509.DNSName(host) for host in (*SERVER_NAMES, *names)]
-        alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in SERVER_ADDRESSES]
+        alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in (*SERVER_ADDRESSES, *addresses)]
         certificate = (
             self._builder(x509.Name(subject), key)
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)

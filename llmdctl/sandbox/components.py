@@ -59,18 +59,22 @@ class Ports:
     keda_adapter: int
 
 
-def command(component: str, *, program: str, home: Home, ports: Ports) -> list[str]:
-    """The whole command line of one component."""
-    arguments = {
+def arguments(component: str, *, home: Home, ports: Ports, node_address: str | None = None) -> list[str]:
+    """The command line of one component, without its program.
+
+    `node_address` is the real node's, None where all nodes are simulated: pods reach the API server there.
+    """
+    if component == API_SERVER:
+        return _api_server(home, ports, node_address)
+    make = {
         ETCD: _etcd,
-        API_SERVER: _api_server,
         CONTROLLER_MANAGER: _controller_manager,
         SCHEDULER: _scheduler,
         KWOK: _kwok,
         LWS: _lws,
         ROUTING: _routing,
     }[component]
-    return [program, *arguments(home, ports)]
+    return make(home, ports)
 
 
 def _flags(values: Mapping[str, object]) -> list[str]:
@@ -99,16 +103,22 @@ def _etcd(home: Home, ports: Ports) -> list[str]:
     )
 
 
-def _api_server(home: Home, ports: Ports) -> list[str]:
+def _api_server(home: Home, ports: Ports, node_address: str | None) -> list[str]:
     pki = home.pki
+    reach: dict[str, object] = {
+        "bind-address": "127.0.0.1",
+        "advertise-address": "127.0.0.1",
+        "endpoint-reconciler-type": "none",  # loopback is not allowed in the endpoints it would write
+    }
+    if node_address is not None:  # all interfaces of the node's own network: loopback and the node's address
+        reach = {"bind-address": "0.0.0.0", "advertise-address": node_address}
     return _flags(
         {
             "etcd-servers": f"https://127.0.0.1:{ports.etcd}",
             "etcd-cafile": pki / "ca.crt",
             "etcd-certfile": pki / "apiserver.crt",
             "etcd-keyfile": pki / "apiserver.key",
-            "bind-address": "127.0.0.1",
-            "advertise-address": "127.0.0.1",
+            **reach,
             "secure-port": ports.api_server,
             "tls-cert-file": pki / "apiserver.crt",
             "tls-private-key-file": pki / "apiserver.key",
@@ -119,7 +129,6 @@ def _api_server(home: Home, ports: Ports) -> list[str]:
             "authorization-mode": "Node,RBAC",
             "service-cluster-ip-range": SERVICE_RANGE,
             "allow-privileged": "true",
-            "endpoint-reconciler-type": "none",  # loopback is not allowed in the endpoints it would write
             # Node names are no host names here, and must not be asked of the machine's resolver.
             "kubelet-preferred-address-types": "InternalIP",
             "kubelet-client-certificate": pki / "apiserver.crt",

@@ -54,10 +54,12 @@ def start(
     home: Path,
     log: Path,
     version: str,
+    program: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Process:
     """Start `command` in a session of its own, its output appended to `log`, marked as belonging to `home`.
 
+    `program` is what is written down where `command` reaches it through another one.
     Raises OSError when the program cannot be started.
     """
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
@@ -72,7 +74,7 @@ def start(
         component=component,
         pid=pid,
         started_s=_started_s(pid),
-        program=command[0],
+        program=program or command[0],
         version=version,
     )
 

@@ -8,7 +8,21 @@ from dataclasses import dataclass
 
 from llmdctl.sandbox.components import Ports
 from llmdctl.sandbox.home import Home
-from llmdctl.sandbox.processes import Process
+from llmdctl.sandbox.processes import Process, same_process
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Real:
+    """The real node: `pid` is its init as the host numbers it, `started_s` when that began."""
+
+    name: str
+    pid: int
+    started_s: float
+
+    @property
+    def alive(self) -> bool:
+        """Whether its namespaces still stand."""
+        return same_process(self.pid, self.started_s)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,12 +32,17 @@ class Record:
     ports: Ports
     processes: tuple[Process, ...] = ()
     complete: bool = False
+    node: Real | None = None
     extras: tuple[str, ...] = ()  # what `--with` named
 
     @property
     def alive(self) -> bool:
         """Whether all recorded processes run."""
-        return bool(self.processes) and all(process.alive for process in self.processes)
+        return (
+            bool(self.processes)
+            and all(process.alive for process in self.processes)
+            and (not self.node or self.node.alive)
+        )
 
 
 def read(home: Home) -> Record | None:
@@ -34,6 +53,7 @@ def read(home: Home) -> Record | None:
             ports=Ports(**data["ports"]),
             processes=tuple(Process(**process) for process in data["processes"]),
             complete=data["complete"],
+            node=Real(**data["node"]) if data["node"] else None,
             extras=tuple(data["extras"]),
         )
     except (OSError, ValueError, TypeError, KeyError):
