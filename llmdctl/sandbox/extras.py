@@ -71,9 +71,9 @@ class Extra:
 
 def known() -> dict[str, Extra]:
     """Every extra by name, in the order in which they are brought up: KEDA asks Prometheus."""
-    from llmdctl.sandbox import keda  # they describe themselves in the terms of this module
+    from llmdctl.sandbox import keda, prometheus  # they describe themselves in the terms of this module
 
-    return {extra.name: extra for extra in (keda.EXTRA,)}
+    return {extra.name: extra for extra in (prometheus.EXTRA, keda.EXTRA)}
 
 
 def chosen(names: Iterable[str]) -> tuple[Extra, ...]:
