@@ -14,6 +14,7 @@ from pathlib import Path
 
 from llmdctl.cli import results
 from llmdctl.cli.output import API_VERSION
+from llmdctl.model.hop import Diagnosis
 from llmdctl.model.release import ReleaseStatus
 from llmdctl.sandbox import SandboxStatus
 
@@ -28,6 +29,7 @@ DOCUMENTS = (
     results.Render,
     results.Install,
     ReleaseStatus,
+    Diagnosis,
     results.Diff,
     results.Uninstall,
     results.Version,

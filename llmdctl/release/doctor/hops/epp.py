@@ -1,0 +1,344 @@
+"""The endpoint picker: does it run, with a configuration that it takes, for this pool, and does the proxy reach it?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from llmdctl.lint.command import CommandLine
+from llmdctl.lint.manifest import look
+from llmdctl.lint.pods import Container
+from llmdctl.model.check import Evidence
+from llmdctl.model.finding import Finding, Severity
+from llmdctl.model.hop import Hop, HopName
+from llmdctl.release.doctor import envoy
+from llmdctl.release.doctor.ailing import ailing, workload
+from llmdctl.release.doctor.case import GRPC_PORT, Case, epp_in
+from llmdctl.release.doctor.failures import EPP, SCRAPING, told
+from llmdctl.release.doctor.scene import LivePod
+from llmdctl.release.doctor.verdicts import absent, broken, hidden, ident, kubectl, passed, quoted
+from llmdctl.release.redaction import redact_text
+
+_NEAR: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})
+_ISTIO_SIDECAR: Final = "istio-proxy"
+
+
+def judge(case: Case) -> Hop:
+    """Broken: not there, not ready, for another pool, on another port, or with no proxy that asks it."""
+    if case.pool is None:
+        return absent(HopName.EPP, "the pool is not there")
+    refused = case.scene.hidden("Pod", "Deployment")
+    if refused:
+        return hidden(HopName.EPP, refused)
+    return next(_faults(case), None) or _well(case)
+
+
+def _well(case: Case) -> Hop:
+    ready = sum(pod.ready for pod in case.epp_pods)
+    version = f", version {case.epp_version}" if case.epp_version else ""
+    return passed(
+        HopName.EPP, f"Service/{case.namespace}/{case.picker_name}", f"{ready} of {len(case.epp_pods)} ready{version}"
+    )
+
+
+def _faults(case: Case) -> Iterator[Hop]:
+    yield from _there(case)
+    yield from _running(case)
+    for pod in case.epp_pods:
+        found = epp_in(pod)
+        if found is not None:
+            yield from _serving(case, pod, *found)
+            yield from _words(case, pod, found[0])
+    yield from _asked(case)
+    yield from _mesh(case)
+
+
+def _there(case: Case) -> Iterator[Hop]:
+    if case.service is None:
+        return
+    selector = case.service.table("spec", "selector")
+    behind = case.scene.selected(selector, case.namespace)
+    where, wanted = ident(case.service), ", ".join(f"{key}={value}" for key, value in selector.items())
+    if not case.epp_pods:
+        scaled = [epp.container.pod for epp in case.epps]
+        if scaled and scaled[0].replicas == 0:
+            workload = scaled[0].workload
+            yield broken(
+                HopName.EPP,
+                workload.identity,
+                "it is scaled to 0",
+                "at least one replica",
+                kubectl(f"scale {workload.kind.lower()} {workload.name} --replicas=1", case.namespace),
+            )
+        elif scaled:
+            workload = scaled[0].workload
+            yield broken(
+                HopName.EPP,
+                workload.identity,
+                "it has no pod",
+                "a pod of the endpoint picker",
+                kubectl(f"describe {workload.kind.lower()} {workload.name}", case.namespace),
+                kubectl("get events --sort-by=.lastTimestamp", case.namespace),
+            )
+        else:
+            yield broken(
+                HopName.EPP,
+                where,
+                f"no endpoint picker is behind it (selector {wanted})",
+                "a Deployment of the endpoint picker whose pods it selects",
+                kubectl("get pods --show-labels", case.namespace),
+            )
+    elif not any(pod in behind for pod in case.epp_pods):
+        pod = case.epp_pods[0]
+        labels = {key: pod.labels.get(key) for key in selector}
+        yield broken(
+            HopName.EPP,
+            where,
+            f"its selector ({wanted}) does not match the picker's pod {pod.name} "
+            f"({', '.join(f'{key}={value}' for key, value in labels.items())})",
+            "the labels of the picker's pods",
+            kubectl(f"edit service {case.service.name}", case.namespace),
+        )
+
+
+def _running(case: Case) -> Iterator[Hop]:
+    ready = [pod for pod in case.epp_pods if pod.ready]
+    if ready or not case.epp_pods:
+        return
+    pod = case.epp_pods[0]
+    found = epp_in(pod)
+    container = found[0].name if found else ""
+    where = f"Pod/{pod.namespace}/{pod.name}"
+    ail = ailing(case.scene, pod, container) or ailing(case.scene, pod)
+    if ail is not None:
+        lint = _config_findings(case) if ail.kind == "crash-loop" else ()
+        more = tuple(f"{entry.code}: {entry.message} {entry.remedy}".strip() for entry in lint[:2])
+        yield broken(
+            HopName.EPP,
+            where,
+            ail.message,
+            "a picker that is ready",
+            *ail.remedy,
+            *more,
+            evidence=ail.evidence,
+        )
+        return
+    meant = told(case.scene.log(pod, container), EPP)
+    log = kubectl(f"logs {pod.name} -c {container}", pod.namespace)
+    if meant is not None:
+        yield broken(
+            HopName.EPP,
+            where,
+            f"it is not ready: {meant.words}",
+            "a picker that is ready",
+            meant.remedy,
+            log,
+            evidence=(Evidence(object=f"log of {container}", observed=redact_text(meant.line)[:300]),),
+        )
+        return
+    unready = [str(row.get("name")) for row in pod.manifest.rows("status", "containerStatuses") if not row.get("ready")]
+    yield broken(
+        HopName.EPP,
+        where,
+        f"it is not ready: {quoted(unready) or pod.manifest.text('status', 'phase')}",
+        "a picker that is ready",
+        log,
+        kubectl(f"describe pod {pod.name}", pod.namespace),
+    )
+
+
+def _config_findings(case: Case) -> tuple[Finding, ...]:
+    codes = [f"LD{number}" for number in (*range(1801, 1829), *range(1840, 1845))]
+    return tuple(entry for entry in case.findings(*codes) if entry.severity is Severity.ERROR)
+
+
+def _serving(case: Case, pod: LivePod, container: Container, line: CommandLine) -> Iterator[Hop]:
+    """Pool, namespace and port, as its flags say them."""
+    where = f"Pod/{pod.namespace}/{pod.name}"
+    edit = _edit_workload(case, pod)
+    named, namespace = line.value("--pool-name"), line.value("--pool-namespace")
+    if named is not None and named != case.name:
+        yield broken(
+            HopName.EPP,
+            where,
+            f"it runs with --pool-name={named}",
+            f"--pool-name={case.name}: it waits for a pool of that name, and nobody says so",
+            edit,
+        )
+    if namespace is not None and namespace != case.namespace:
+        yield broken(
+            HopName.EPP,
+            where,
+            f"it runs with --pool-namespace={namespace}",
+            f"--pool-namespace={case.namespace}",
+            edit,
+        )
+    group = line.value("--pool-group")
+    if group is not None and case.pool is not None and group != case.pool.group:
+        yield broken(HopName.EPP, where, f"it runs with --pool-group={group}", f"--pool-group={case.pool.group}", edit)
+    port = line.integer("--grpc-port") if line.find("--grpc-port") else GRPC_PORT
+    rows = case.service.rows("spec", "ports") if case.service else ()
+    row: Mapping[str, Any] = next((entry for entry in rows if entry.get("port") == case.picker_port), {})
+    target = row.get("targetPort", row.get("port"))
+    number = dict(container.ports).get(target) if isinstance(target, str) else target
+    if case.service is not None and row and port is not None and number != port:
+        yield broken(
+            HopName.EPP,
+            ident(case.service),
+            f"its port {case.picker_port} leads to {target}"
+            f"{f' ({number})' if isinstance(target, str) else ''}, and the picker listens on {port}",
+            f"targetPort {port}",
+            kubectl(f"edit service {case.service.name}", case.namespace),
+        )
+
+
+def _edit_workload(case: Case, pod: LivePod) -> str:
+    kind, name = workload(pod)
+    return kubectl(f"edit {kind} {name}", case.namespace)
+
+
+def _words(case: Case, pod: LivePod, container: Container) -> Iterator[Hop]:
+    """What a picker that is ready says all the same: rights that it lacks, metrics that it cannot read."""
+    lines = case.scene.log(pod, container.name)
+    where = f"Pod/{pod.namespace}/{pod.name}"
+    # A right that was missing for a moment after an install is in the log for long: only the last lines count.
+    refused = told(lines[-60:], [failure for failure in EPP if failure.slug in ("forbidden", "no-crd")])
+    if refused is not None and not _since(lines, refused.line):
+        account = pod.manifest.text("spec", "serviceAccountName") or "default"
+        what = re.search(r'resource \\*"([\w./-]+)', refused.line)
+        yield broken(
+            HopName.EPP,
+            where,
+            refused.words,
+            "get, list and watch on what the picker reads",
+            refused.remedy,
+            f"$ kubectl auth can-i list {what.group(1) if what else 'pods'} -n {case.namespace} "
+            f"--as=system:serviceaccount:{case.namespace}:{account}",
+            evidence=(Evidence(object=f"log of {container.name}", observed=redact_text(refused.line)[:300]),),
+        )
+    scraping = told(lines[-60:], SCRAPING)
+    if scraping is not None and any(entry.ready for entry in case.served):
+        found = case.findings("LD1867", "LD1868", "LD1869")
+        yield broken(
+            HopName.EPP,
+            where,
+            scraping.words,
+            "metrics of every model server",
+            found[0].remedy if found and found[0].remedy else scraping.remedy,
+            kubectl(f"logs {pod.name} -c {container.name}", pod.namespace),
+            evidence=(Evidence(object=f"log of {container.name}", observed=redact_text(scraping.line)[:300]),),
+        )
+
+
+def _since(lines: tuple[str, ...], line: str) -> bool:
+    """Whether the picker said after that line that its watches had come up."""
+    after = list(lines)
+    position = max((index for index, entry in enumerate(after) if entry.strip() == line), default=0)
+    return any("Starting workers" in entry or "Starting Controller" in entry for entry in after[position + 1 :])
+
+
+def _asked(case: Case) -> Iterator[Hop]:
+    """Standalone: the proxy's ext_proc filter leads to this picker, at its port and in its manner."""
+    proxy = case.proxy
+    if proxy is None or not case.epp_pods:
+        return
+    found = epp_in(case.epp_pods[0])
+    line = found[1] if found else None
+    for text in case.mounted_texts(proxy.container):
+        config = envoy.read(text)
+        where = f"Pod/{proxy.pods[0].namespace}/{proxy.pods[0].name}"
+        edit = kubectl("get configmaps", case.namespace)
+        if config.problem:
+            yield broken(
+                HopName.EPP, where, f"the proxy's configuration: {config.problem}", "a configuration of Envoy", edit
+            )
+            continue
+        if not config.asking:
+            yield broken(
+                HopName.EPP,
+                where,
+                "the proxy's configuration has no ext_proc filter, so nobody asks the picker",
+                "the filter envoy.filters.http.ext_proc before the router",
+                edit,
+            )
+            continue
+        yield from _same_way(case, where, config.asking[0], line)
+
+
+def _same_way(case: Case, where: str, asking: envoy.Asking, line: CommandLine | None) -> Iterator[Hop]:
+    edit = kubectl("get configmaps", case.namespace)
+    port = (line.integer("--grpc-port") if line and line.find("--grpc-port") else GRPC_PORT) or GRPC_PORT
+    wanted = port if asking.host in _NEAR else case.picker_port
+    if asking.host and asking.port != wanted:
+        yield broken(
+            HopName.EPP,
+            where,
+            f"the proxy asks {asking.host}:{asking.port}, and the picker listens on {wanted}",
+            f"port {wanted} in the cluster {asking.cluster}",
+            edit,
+        )
+    if not asking.host:
+        yield broken(
+            HopName.EPP,
+            where,
+            f"the proxy's ext_proc filter asks the cluster {asking.cluster}, which it does not have",
+            "a cluster of that name that leads to the picker",
+            edit,
+        )
+    secure = _secure(line)
+    if asking.host and secure is not None and secure != asking.tls:
+        one, other = ("TLS", "plain text") if asking.tls else ("plain text", "TLS")
+        yield broken(
+            HopName.EPP,
+            where,
+            f"the proxy speaks {one} to the picker, and the picker speaks {other}",
+            "--secure-serving and the transport_socket of the proxy's cluster both on or both off",
+            edit,
+        )
+
+
+def _secure(line: CommandLine | None) -> bool | None:
+    """`--secure-serving`, on unless it is stated (https://github.com/llm-d/llm-d-router, cmd/epp)."""
+    option = line.find("--secure-serving") if line else None
+    if option is None:
+        return True if line is not None and line.complete else None
+    if option.opaque:
+        return None
+    return not option.joined or (option.value or "").lower() in ("true", "1", "t")
+
+
+def _mesh(case: Case) -> Iterator[Hop]:
+    """Istio: TLS to the picker by a DestinationRule, and no mesh sidecar before its port."""
+    classes = [gateway.text("spec", "gatewayClassName") for gateway in case.gateways]
+    injected = [pod for pod in case.epp_pods if any(found.name == _ISTIO_SIDECAR for found in pod.containers)]
+    if injected:
+        yield broken(
+            HopName.EPP,
+            f"Pod/{case.namespace}/{injected[0].name}",
+            "Istio put its sidecar before the picker: TLS inside TLS on its port",
+            "no mesh sidecar in the picker's pod",
+            'Annotate the pod template with sidecar.istio.io/inject: "false".',
+            _edit_workload(case, injected[0]),
+        )
+    found = epp_in(case.epp_pods[0]) if case.epp_pods else None
+    if (
+        "istio" not in classes
+        or case.scene.hidden("DestinationRule")
+        or _secure(found[1] if found else None) is not True
+    ):
+        return
+    host = f"{case.picker_name}.{case.namespace}.svc"
+    rules = [rule for rule in case.scene.of("DestinationRule") if _hosts(rule.text("spec", "host"), case, host)]
+    if not any(look(rule.value, "spec", "trafficPolicy", "tls", "mode") == "SIMPLE" for rule in rules):
+        yield broken(
+            HopName.EPP,
+            f"Service/{case.namespace}/{case.picker_name}",
+            "the picker serves TLS, and no DestinationRule tells Istio so: every request ends with 500",
+            f"a DestinationRule for {host}.cluster.local with tls mode SIMPLE and insecureSkipVerify",
+            kubectl("get destinationrules", case.namespace),
+        )
+
+
+def _hosts(stated: str, case: Case, host: str) -> bool:
+    return stated == case.picker_name or stated.startswith(host) or stated == f"{case.picker_name}.{case.namespace}"

@@ -1,0 +1,347 @@
+"""Looking: what a diagnosis needs of a cluster, read with as few requests as that takes. Nothing is changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+from llmdctl.errors import ClusterError, ForbiddenError, NoKubeletError, PodGoneError, UnreachableError
+from llmdctl.kube import Cluster, KubernetesObject
+from llmdctl.lint.manifest import rows
+from llmdctl.lint.recognition import is_envoy
+from llmdctl.model.release import ObjectKey
+from llmdctl.release.clock import SYSTEM_CLOCK, Clock
+from llmdctl.release.doctor.asking import Entrance, ask, entrance_of
+from llmdctl.release.doctor.case import Case, engine_in, epp_in
+from llmdctl.release.doctor.chaining import judge
+from llmdctl.release.doctor.discovering import cases
+from llmdctl.release.doctor.hops.endpoint import metrics_port
+from llmdctl.release.doctor.hops.engine import running
+from llmdctl.release.doctor.hops.model import names_of
+from llmdctl.release.doctor.resolving import resolved
+from llmdctl.release.doctor.scene import Answer, AskedKey, LivePod, LogKey, Scene, Tried, Unread
+from llmdctl.release.reading import at_once
+
+_NAMESPACED: Final = (
+    ("v1", "Pod"),
+    ("v1", "Service"),
+    ("v1", "ConfigMap"),
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "StatefulSet"),
+    ("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet"),
+    ("disaggregatedset.x-k8s.io/v1", "DisaggregatedSet"),
+    ("inference.networking.k8s.io/v1", "InferencePool"),
+    ("inference.networking.x-k8s.io/v1alpha2", "InferencePool"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("gateway.networking.k8s.io/v1", "Gateway"),
+    ("gateway.networking.k8s.io/v1beta1", "ReferenceGrant"),
+    ("networking.istio.io/v1beta1", "DestinationRule"),
+    ("networking.istio.io/v1", "DestinationRule"),
+    ("networking.gke.io/v1", "HealthCheckPolicy"),
+    ("networking.gke.io/v1", "GCPBackendPolicy"),
+    ("llm-d.ai/v1alpha2", "InferenceObjective"),
+    ("inference.networking.x-k8s.io/v1alpha2", "InferenceObjective"),
+    ("llm-d.ai/v1alpha2", "InferenceModelRewrite"),
+    ("keda.sh/v1alpha1", "ScaledObject"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+)
+_CLUSTER_WIDE: Final = (("gateway.networking.k8s.io/v1", "GatewayClass"),)
+_LOG_LINES: Final = 200
+_PODS: Final = 16  # of one chain, whose pages are asked and whose logs are read
+_LOOK_S: Final = 3.0  # of one page
+_BETWEEN_S: Final = 3.0  # two looks at an engine that has requests: even 1 token/s shows
+
+
+def observe(
+    cluster: Cluster,
+    *,
+    namespace: str = "",
+    release: str = "",
+    pool: str = "",
+    model: str = "",
+    request: bool = True,
+    timeout_s: float = 60.0,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Scene:
+    """What there is in a namespace, or in all of them when it is empty, and what the parts of each chain say.
+
+    With `request`, one completion of one token is sent through the entrance of every chain that nothing is wrong with.
+    Raises UnreachableError and UnauthenticatedError; what may not be read is in the scene.
+    """
+    scene = _objects(cluster, namespace, clock)
+    chosen = {"release": release, "pool": pool, "namespace": namespace, "model": model}
+    scene = _secrets(cluster, scene, cases(scene, **chosen))
+    scene = _said(cluster, scene, cases(scene, **chosen), clock)
+    if not request:
+        return scene
+    tried: dict[str, Tried] = {}
+    for case in cases(scene, **chosen):
+        if judge(case).broken is None:
+            tried[case.key] = _try(cluster, case, timeout_s, clock)
+    return replace(scene, tried=tried)
+
+
+def _objects(cluster: Cluster, namespace: str, clock: Clock) -> Scene:
+    served = cluster.served()
+    kinds = [(*kind, namespace) for kind in _NAMESPACED if served.find(*kind) is not None]
+    kinds += [(*kind, "") for kind in _CLUSTER_WIDE if served.find(*kind) is not None]
+    read = at_once(lambda kind: _list(cluster, *kind), kinds)
+    objects = [obj for found in read if not isinstance(found, Unread) for obj in found]
+    unread = [found for found in read if isinstance(found, Unread)]
+    more, refused = _elsewhere(cluster, objects, namespace)
+    unique = {_identity(obj): obj for obj in (*objects, *more)}
+    scene = Scene(
+        objects=tuple(unique.values()),
+        server=cluster.server,
+        version=cluster.version(),
+        now_s=clock.now(),
+        unread=(*unread, *refused),
+    )
+    return replace(scene, names=resolved(_host_names(scene)))
+
+
+def _identity(obj: KubernetesObject) -> tuple[str, str, str, str]:
+    metadata = obj.get("metadata") or {}
+    group = str(obj.get("apiVersion", "")).rpartition("/")[0]  # of two versions of one API, the first is enough
+    return group, str(obj.get("kind")), str(metadata.get("namespace") or ""), str(metadata.get("name"))
+
+
+def _list(cluster: Cluster, version: str, kind: str, namespace: str) -> tuple[KubernetesObject, ...] | Unread:
+    try:
+        found = cluster.list_objects(version, kind, namespace=namespace or None)
+    except ForbiddenError as refusal:
+        resource = cluster.served().find(version, kind)
+        group = version.rpartition("/")[0]
+        plural = resource.plural if resource is not None else kind.lower()
+        right = f"list {plural}.{group}" if group else f"list {plural}"
+        return Unread(kind=kind, namespace=namespace, message=refusal.message, right=right)
+    except UnreachableError:
+        raise
+    except ClusterError as failure:
+        return Unread(kind=kind, namespace=namespace, message=failure.message)
+    return tuple({"apiVersion": version, "kind": kind, **item} for item in found)
+
+
+def _elsewhere(
+    cluster: Cluster, objects: Iterable[KubernetesObject], namespace: str
+) -> tuple[list[KubernetesObject], list[Unread]]:
+    """Gateways and pools in other namespaces that routes of this one refer to."""
+    if not namespace:
+        return [], []
+    referred = [key for obj in objects if obj.get("kind") == "HTTPRoute" for key in _referred(obj, namespace)]
+    grants = {str(key.namespace) for key in referred if key.kind == "InferencePool"}
+    found: list[KubernetesObject] = []
+    refused: list[Unread] = []
+    for key in dict.fromkeys(referred):
+        try:
+            obj = cluster.get(key)
+        except ClusterError as failure:
+            refused.append(_unread(key, failure))
+            continue
+        found += [obj] if obj is not None else []
+    for other in sorted(grants):
+        listed = _list(cluster, "gateway.networking.k8s.io/v1beta1", "ReferenceGrant", other)
+        if isinstance(listed, Unread):
+            refused.append(listed)
+        else:
+            found += listed
+    return found, refused
+
+
+def _referred(route: KubernetesObject, namespace: str) -> Iterator[ObjectKey]:
+    for parent in rows(route, "spec", "parentRefs"):
+        if str(parent.get("kind") or "Gateway") == "Gateway" and parent.get("namespace") not in (None, namespace):
+            yield _key("gateway.networking.k8s.io/v1", "Gateway", parent)
+    for rule in rows(route, "spec", "rules"):
+        for backend in rows(rule, "backendRefs"):
+            if backend.get("kind") == "InferencePool" and backend.get("namespace") not in (None, namespace):
+                yield _key("inference.networking.k8s.io/v1", "InferencePool", backend)
+
+
+def _key(version: str, kind: str, reference: Any) -> ObjectKey:  # noqa: ANN401 - a part of a route
+    return ObjectKey(
+        api_version=version, kind=kind, namespace=str(reference.get("namespace")), name=str(reference.get("name"))
+    )
+
+
+def _unread(key: ObjectKey, failure: ClusterError) -> Unread:
+    right = f"get {key.kind.lower()}s" if isinstance(failure, ForbiddenError) else ""
+    return Unread(kind=key.kind, namespace=key.namespace or "", message=failure.message, right=right)
+
+
+def _host_names(scene: Scene) -> tuple[str, ...]:
+    return tuple(
+        str(entry.get("value"))
+        for gateway in scene.of("Gateway")
+        for entry in gateway.rows("status", "addresses")
+        if entry.get("type") == "Hostname"
+    )
+
+
+def _secrets(cluster: Cluster, scene: Scene, chosen: Iterable[Case]) -> Scene:
+    """Whether the certificates of listeners are there; of a Secret only its metadata is ever asked."""
+    named = {
+        (str(reference.get("namespace") or gateway.namespace), str(reference.get("name")))
+        for case in chosen
+        for gateway in case.gateways
+        for row in gateway.rows("spec", "listeners")
+        for reference in rows(row, "tls", "certificateRefs")
+        if str(reference.get("kind") or "Secret") == "Secret"
+    }
+    objects, unread = list(scene.objects), list(scene.unread)
+    for namespace, name in sorted(named):
+        try:
+            found = cluster.get(ObjectKey(api_version="v1", kind="Secret", namespace=namespace, name=name))
+        except ClusterError as failure:
+            unread.append(Unread(kind=f"Secret/{namespace}/{name}", namespace=namespace, message=failure.message))
+            continue
+        if found is not None:
+            objects.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": namespace, "name": name}})
+    return replace(scene, objects=tuple(objects), unread=tuple(unread))
+
+
+class _Wanted(NamedTuple):
+    """The words of a container that are worth reading."""
+
+    key: LogKey
+    previous: bool
+
+
+def _said(cluster: Cluster, scene: Scene, chosen: Iterable[Case], clock: Clock) -> Scene:
+    """Logs and pages of the pods of some chains."""
+    found = list(chosen)
+    wanted = list(dict.fromkeys(entry for case in found for entry in _logs(case)))
+    pages = list(dict.fromkeys(key for case in found for key in _pages(case)))
+    logs = dict(zip([entry.key for entry in wanted], at_once(lambda one: _log(cluster, one), wanted), strict=True))
+    answers: dict[AskedKey, tuple[Answer, ...]] = {
+        key: (answer,) for key, answer in zip(pages, at_once(lambda key: _get(cluster, key), pages), strict=True)
+    }
+    first = replace(scene, logs=logs, answers=answers)
+    busy = [key for case in _again(first, found) for key in _busy(case)]
+    if busy:
+        clock.sleep(_BETWEEN_S)
+        for key, answer in zip(busy, at_once(lambda key: _get(cluster, key), busy), strict=True):
+            answers[key] = (*answers[key], answer)
+    return replace(first, answers=answers)
+
+
+def _again(scene: Scene, chosen: Iterable[Case]) -> Iterator[Case]:
+    """The same chains with what was said meanwhile."""
+    return (replace(case, scene=scene) for case in chosen)
+
+
+def _logs(case: Case) -> Iterator[_Wanted]:
+    """Of pickers always; of anything else, where it is not ready or is no longer what it was."""
+    pickers = {pod.name for pod in case.epp_pods}
+    proxies = case.proxy.pods if case.proxy else ()
+    for pod in [*case.epp_pods, *proxies, *[pod for pod in case.pods if not pod.ready][:_PODS]]:
+        for container in pod.containers:
+            status = pod.status(container.name)
+            told = epp_in(pod)
+            picker = pod.name in pickers and told is not None and told[0].name == container.name
+            kept = picker or is_envoy(container) or not pod.ready
+            if not status or not kept or (status.get("ready") and not picker):
+                continue
+            if pod.state(container.name) == "waiting" and not int(status.get("restartCount") or 0):
+                continue
+            down = pod.state(container.name) != "running" and int(status.get("restartCount") or 0) > 0
+            yield _Wanted(LogKey(pod.namespace, pod.name, container.name), down)
+
+
+def _log(cluster: Cluster, wanted: _Wanted) -> tuple[str, ...]:
+    for previous in dict.fromkeys((wanted.previous, False)):
+        try:
+            lines = cluster.logs(*wanted.key, previous=previous, lines=_LOG_LINES)
+        except UnreachableError:
+            raise
+        except ClusterError:
+            continue
+        if lines:
+            return lines
+    return ()
+
+
+def _pages(case: Case) -> Iterator[AskedKey]:
+    for pod in case.served[:_PODS]:
+        engine = engine_in(pod)
+        if engine is None or engine.port is None or not _runs(pod, engine.container.name):
+            continue
+        yield AskedKey(pod.namespace, pod.name, engine.port, "/health")
+        if pod.ready:
+            yield AskedKey(pod.namespace, pod.name, engine.port, "/v1/models")
+            yield AskedKey(pod.namespace, pod.name, engine.port, "/metrics")
+    for pod in case.epp_pods:
+        if pod.ready:
+            yield AskedKey(pod.namespace, pod.name, metrics_port(pod), "/metrics")
+
+
+def _runs(pod: LivePod, container: str) -> bool:
+    return pod.state(container) == "running"
+
+
+def _busy(case: Case) -> Iterator[AskedKey]:
+    """Engines that have requests in work."""
+    for pod in case.served:
+        engine = engine_in(pod)
+        if engine is None or engine.port is None:
+            continue
+        key = AskedKey(pod.namespace, pod.name, engine.port, "/metrics")
+        looks = case.scene.answers.get(key, ())
+        if looks and looks[0].good and (running(engine, looks[0].body) or 0) > 0:
+            yield key
+
+
+def _get(cluster: Cluster, key: AskedKey) -> Answer:
+    return forwarded(cluster, key, "GET", timeout_s=_LOOK_S)
+
+
+def forwarded(
+    cluster: Cluster,
+    key: AskedKey,
+    method: str,
+    *,
+    timeout_s: float,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+) -> Answer:
+    """A page of a pod through the API server. Raises UnreachableError."""
+    namespace, pod, port, path = key
+    try:
+        reply = cluster.pods.request(
+            namespace, pod, port, method, path, body=body, headers=headers, timeout_s=timeout_s
+        )
+    except UnreachableError:
+        raise
+    except ForbiddenError:
+        return Answer(failure=f"no right to create pods/portforward in {namespace}", untried=True)
+    except (NoKubeletError, PodGoneError) as failure:
+        return Answer(failure=failure.message, untried=True)
+    except ClusterError as failure:
+        return Answer(failure=failure.message)
+    return Answer(status=reply.status, body=reply.text, headers=dict(reply.headers))
+
+
+def _try(cluster: Cluster, case: Case, timeout_s: float, clock: Clock) -> Tried:
+    """One completion of one token through the real entrance."""
+    names = [name for pod in case.served if pod.ready for name in names_of(case, pod)]
+    model = case.model or next(iter(names), "")
+    way = entrance_of(case)
+    if not model:
+        untried = Answer(failure="no name of a model is known; give one with --model", untried=True)
+        return Tried(entrance=way.words, model="", answer=untried)
+    payload = json.dumps({"model": model, "prompt": "Hello", "max_tokens": 1}).encode()
+    started_s = clock.monotonic()
+    answer = _through(cluster, way, payload, timeout_s)
+    return Tried(entrance=way.words, model=model, answer=answer, took_s=clock.monotonic() - started_s)
+
+
+def _through(cluster: Cluster, way: Entrance, payload: bytes, timeout_s: float) -> Answer:
+    headers = {"Content-Type": "application/json", **way.headers}
+    if way.pod is not None and way.port:
+        key = AskedKey(way.pod.namespace, way.pod.name, way.port, way.path)
+        return forwarded(cluster, key, "POST", timeout_s=timeout_s, body=payload, headers=headers)
+    if not way.address:
+        return Answer(failure="no entrance is known", untried=True)
+    return ask(way.address, way.path, payload, headers, timeout_s=timeout_s)
