@@ -1,9 +1,10 @@
-"""`llmdctl sandbox`: a real control plane on this machine with simulated nodes, to try any recipe without a GPU."""
+"""`llmdctl sandbox`: a real control plane on this machine with simulated nodes or a real one, to try any recipe."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,23 +15,58 @@ from llmdctl.cli.options import CatalogOptions, OutputOptions, SandboxName
 from llmdctl.cli.output import say, use, write_result
 
 if TYPE_CHECKING:
-    from llmdctl.sandbox import SandboxStatus, SimulatedNodes
+    from llmdctl.sandbox import RealNode, SandboxStatus, SimulatedNodes
+
+_DEFAULT_NODES = "h200=2,cpu=1"
+_DEFAULT_REAL = "h200=16"  # two machines' worth: what pd-disaggregation asks for as it stands
 
 app = typer.Typer(
-    help="A real control plane on this machine with simulated nodes. No model is served in it yet.",
+    help="A real control plane on this machine, with simulated nodes or one real node that runs containers.",
     no_args_is_help=True,
 )
 app.add_typer(faults.app, name="fault")
 
 
+class NodeKind(StrEnum):
+    """Of which sort an additional node is."""
+
+    REAL = "real"
+
+
 @dataclass(frozen=True, kw_only=True)
 class UpOptions(CatalogOptions):
-    """Which nodes."""
+    """Which nodes, and what beside them."""
 
     nodes: Annotated[
-        str,
-        typer.Option(metavar="KIND=N,...", help="Simulated nodes by accelerator facet, such as h200=2,l4=4,cpu=1."),
-    ] = "h200=2,cpu=1"
+        str | None,
+        typer.Option(
+            metavar="KIND=N,...",
+            help="Simulated nodes by accelerator facet, such as h200=2,l4=4,cpu=1. "
+            "Default: h200=2,cpu=1, or none beside a real node.",
+        ),
+    ] = None
+    node: Annotated[
+        NodeKind | None, typer.Option(help="Add one node that really runs containers (Linux, as root).")
+    ] = None
+    real: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND[=DEVICES]",
+            help="What the real node claims to be, by accelerator facet; implies --node real. Default: h200=16.",
+        ),
+    ] = None
+    extras: Annotated[
+        str, typer.Option("--with", metavar="NAME,...", help="What runs beside it: keda, prometheus.")
+    ] = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForwardOptions:
+    """Which service, and where it is to answer."""
+
+    service: Annotated[str, typer.Argument(metavar="SERVICE[:PORT]", help="The service; its first port unless given.")]
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Namespace of the service.")] = "default"
+    to: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; any free one unless given.")] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +84,9 @@ def up(asked: UpOptions, sandbox: SandboxName, output: OutputOptions) -> None:
     from llmdctl import sandbox as use_cases
 
     use(output)
-    _write(use_cases.up(sandbox.name, nodes=_nodes(asked), report=say))
+    real = _real(asked)
+    extras = use_cases.parse_extras(asked.extras)
+    _write(use_cases.up(sandbox.name, nodes=_nodes(asked, real), real=real, extras=extras, report=say))
 
 
 @app.command("down")
@@ -85,6 +123,34 @@ def kubeconfig(sandbox: SandboxName) -> None:
     sys.stdout.write(f"{use_cases.status(sandbox.name).kubeconfig}\n")
 
 
+@app.command("values")
+@declared(SandboxName)
+def values(sandbox: SandboxName) -> None:
+    """Print the path of the values that name a real node's images, for `-f "$(llmdctl sandbox values)"`."""
+    from llmdctl import sandbox as use_cases
+
+    sys.stdout.write(f"{use_cases.values(sandbox.name)}\n")
+
+
+@app.command("forward")
+@declared(ForwardOptions, SandboxName)
+def forward(asked: ForwardOptions, sandbox: SandboxName) -> None:
+    """Let a service of a real node answer on this machine until interrupted, and print its address."""
+    import threading
+
+    from llmdctl import sandbox as use_cases
+    from llmdctl.errors import UsageError
+
+    service, separator, port = asked.service.partition(":")
+    if separator and not port.isdecimal():
+        raise UsageError(f"'{port}' is not a port", remedy="Write SERVICE:PORT, such as llmd-proxy:8080.")
+    number = int(port) if port else None
+    with use_cases.forwarded(sandbox.name, asked.namespace, service, number, to=asked.to) as address:
+        sys.stdout.write(f"{address}\n")
+        sys.stdout.flush()
+        threading.Event().wait()
+
+
 @app.command("logs")
 @declared(LogOptions, SandboxName)
 def logs(asked: LogOptions, sandbox: SandboxName) -> None:
@@ -113,15 +179,28 @@ def prepare(output: OutputOptions) -> None:
     write_result(results.Prepared(programs=made), rows)
 
 
-def _nodes(asked: UpOptions) -> list[SimulatedNodes]:
+def _nodes(asked: UpOptions, real: RealNode | None) -> list[SimulatedNodes]:
     """The nodes asked for, each shaped by its accelerator's facet. Raises RecipeError for an unknown facet."""
     from llmdctl.sandbox import SimulatedNodes, parse_counts
 
+    if asked.nodes is None and real is not None:
+        return []
     catalog = composing.load_catalog(asked)
     return [
         SimulatedNodes(accelerator=name, count=count, template=catalog.facet("accelerator", name).node)
-        for name, count in parse_counts(asked.nodes).items()
+        for name, count in parse_counts(asked.nodes or _DEFAULT_NODES).items()
     ]
+
+
+def _real(asked: UpOptions) -> RealNode | None:
+    """The real node asked for. Raises RecipeError for an unknown facet."""
+    from llmdctl.sandbox import parse_real, real_node
+
+    if asked.node is None and asked.real is None:
+        return None
+    name, devices = parse_real(asked.real or _DEFAULT_REAL)
+    facet = composing.load_catalog(asked).facet("accelerator", name)
+    return real_node(name, devices, template=facet.node, resource=str(facet.facts.get("resource", "")))
 
 
 def _write(status: SandboxStatus) -> None:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from llmdctl import programs
 from llmdctl.errors import WaitError
 from llmdctl.sandbox import definitions, lws
 from llmdctl.sandbox.api import Api, Object, Resource
-from llmdctl.sandbox.nodes import SimulatedNodes
+from llmdctl.sandbox.nodes import ACCELERATOR, SimulatedNodes
 
 CRDS = Resource(path="apis/apiextensions.k8s.io/v1", plural="customresourcedefinitions")
 NODES = Resource(path="api/v1", plural="nodes")
@@ -163,6 +164,11 @@ def set_nodes(api: Api, groups: Sequence[SimulatedNodes], kubelet_port: int) -> 
 def simulated_nodes(api: Api) -> list[Object]:
     """The Node objects that kwok manages."""
     return api.items(f"{NODES.url()}?labelSelector=kwok.x-k8s.io%2Fnode%3Dfake")
+
+
+def own_nodes(api: Api) -> list[Object]:
+    """Every node that `up` made, simulated or real."""
+    return api.items(f"{NODES.url()}?labelSelector={quote(ACCELERATOR)}")
 
 
 def is_ready(item: Object, kind: str = "Ready") -> bool:

@@ -45,6 +45,11 @@ class Home:
         return self.path / "kubeconfig"
 
     @property
+    def values(self) -> Path:
+        """Chart values that name the images of a real node."""
+        return self.path / "values.yaml"
+
+    @property
     def pki(self) -> Path:
         """Certificates and keys."""
         return self.path / "pki"

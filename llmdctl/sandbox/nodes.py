@@ -9,7 +9,8 @@ from typing import Any
 from llmdctl.errors import UsageError
 
 SIMULATED = "kwok.x-k8s.io/node"  # annotation and label; kwok manages exactly the nodes that carry it
-ACCELERATOR = "llmdctl.dev/simulated-accelerator"
+ACCELERATOR = "llmdctl.dev/simulated-accelerator"  # label of every node, the real one too: its devices are claimed
+REAL = "llmdctl.dev/real-node"  # label of the one node whose containers run
 _MAX_COUNT = 500
 _DEFAULT_RESOURCES = {"cpu": "32", "memory": "128Gi", "ephemeral-storage": "500Gi", "pods": "110"}
 _SYSTEM_DEFAULTS = {

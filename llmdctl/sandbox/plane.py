@@ -6,9 +6,11 @@ takes both away, whatever state an interrupted command left them in.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 from llmdctl import programs
 from llmdctl.errors import ClusterError, UsageError
@@ -16,14 +18,14 @@ from llmdctl.sandbox import components, furnish, record
 from llmdctl.sandbox.bringing import Bringing, administrator
 from llmdctl.sandbox.extras import chosen
 from llmdctl.sandbox.home import Home, home, homes, locked
-from llmdctl.sandbox.node import RealNode, cgroups, parts
+from llmdctl.sandbox.node import RealNode, cgroups, forwarding, parts
 from llmdctl.sandbox.node.layout import Layout
 from llmdctl.sandbox.nodes import SimulatedNodes
 from llmdctl.sandbox.processes import belonging_to, end
 from llmdctl.sandbox.record import Record
 from llmdctl.sandbox.status import SandboxStatus, describe
 
-__all__ = ["DEFAULT_NAME", "administrator", "audit_entries", "down", "logs", "status", "up"]
+__all__ = ["DEFAULT_NAME", "administrator", "audit_entries", "down", "forwarded", "logs", "status", "up", "values"]
 
 DEFAULT_NAME = "default"
 
@@ -153,6 +155,39 @@ def _clear(place: Home) -> None:
     _end_processes(place)
     for entry in place.path.iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def values(name: str = DEFAULT_NAME) -> Path:
+    """The file of chart values that make a recipe use this sandbox's images. Raises UsageError where there is none."""
+    found = status(name).values
+    if found is None:
+        raise UsageError(
+            f"sandbox '{name}' has no real node, and so no images",
+            remedy=f"Take it down and bring it up with one: llmdctl sandbox up --name {name} --node real",
+        )
+    return found
+
+
+@contextlib.contextmanager
+def forwarded(name: str, namespace: str, service: str, port: int | None = None, *, to: int = 0) -> Iterator[str]:
+    """The address, such as `http://127.0.0.1:31234`, at which a service of this sandbox answers within the context.
+
+    `port` is the service's, by default its first; `to` the port here, by default any free one. Connections go to the
+    service's address in the real node's network, so they are balanced as a pod's are. Raises UsageError where there is
+    no real node, no such service or port, ClusterError when `to` is taken.
+    """
+    status(name)
+    place = home(name)
+    found = record.read(place)
+    if found is None or found.node is None or not found.alive:
+        raise UsageError(
+            f"sandbox '{name}' has no real node that runs, so no service answers in it",
+            remedy=f"See: llmdctl sandbox status --name {name}",
+        )
+    with administrator(place, found.ports) as api:
+        target = forwarding.target(api, namespace, service, port)
+    with forwarding.opened(found.node.pid, target, to=to) as here:
+        yield f"http://127.0.0.1:{here}"
 
 
 def audit_entries(name: str = DEFAULT_NAME) -> Iterator[dict[str, object]]:

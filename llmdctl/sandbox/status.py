@@ -10,12 +10,16 @@ from llmdctl.errors import ClusterError
 from llmdctl.sandbox import definitions, furnish
 from llmdctl.sandbox.api import Api, Object
 from llmdctl.sandbox.home import Home
-from llmdctl.sandbox.nodes import ACCELERATOR
+from llmdctl.sandbox.nodes import ACCELERATOR, REAL
 from llmdctl.sandbox.record import Record
 
 NOTICE = (
     "Pods here are placed by the real scheduler and shown as Ready, but no container runs: "
-    "no model is served in a sandbox yet."
+    "no model is served in a sandbox of simulated nodes."
+)
+REAL_NOTICE = (
+    "Pods on node {node} really run, with images made on this machine: requests travel through the real endpoint "
+    "picker, sidecar and proxy, and a simulated engine answers. No model computes anything."
 )
 
 
@@ -41,11 +45,15 @@ class ProcessStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NodeStatus:
-    """One simulated node. `accelerators` are its extended resources, such as {"nvidia.com/gpu": "8"}."""
+    """One node. `accelerators` are its extended resources, such as {"nvidia.com/gpu": "8"}.
+
+    Containers run on a `real` one; the others are simulated.
+    """
 
     name: str
     accelerator: str
     ready: bool
+    real: bool
     accelerators: dict[str, str]
 
 
@@ -59,7 +67,10 @@ class Definitions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SandboxStatus:
-    """A whole sandbox. `kubeconfig`, `context` and `server` are how to reach it."""
+    """A whole sandbox. `kubeconfig`, `context` and `server` are how to reach it.
+
+    `values` is the file of chart values that name the images of a real node; None where all nodes are simulated.
+    """
 
     name: str
     state: State
@@ -72,6 +83,7 @@ class SandboxStatus:
     processes: tuple[ProcessStatus, ...]
     nodes: tuple[NodeStatus, ...]
     definitions: Definitions
+    values: Path | None = None
     notice: str = NOTICE
 
 
@@ -102,6 +114,8 @@ def describe(place: Home, record: Record | None, api: Api | None) -> SandboxStat
         processes=processes,
         nodes=nodes,
         definitions=loaded,
+        values=place.values if record and record.node else None,
+        notice=REAL_NOTICE.format(node=record.node.name) if record and record.node else NOTICE,
     )
 
 
@@ -121,7 +135,7 @@ def _inside(api: Api | None) -> tuple[tuple[NodeStatus, ...], Definitions, str]:
     if api is None:
         return unknown
     try:
-        nodes = tuple(sorted((_node(node) for node in furnish.simulated_nodes(api)), key=lambda node: node.name))
+        nodes = tuple(sorted((_node(node) for node in furnish.own_nodes(api)), key=lambda node: node.name))
         served = {f"{plural}.{group}" for group, plural in furnish.served(api)}
         own = (crd["metadata"]["name"] for crd in definitions.written_from_documentation())
         loaded = Definitions(
@@ -139,5 +153,6 @@ def _node(node: Object) -> NodeStatus:
         name=node["metadata"]["name"],
         accelerator=node["metadata"]["labels"].get(ACCELERATOR, ""),
         ready=furnish.is_ready(node),
+        real=REAL in node["metadata"]["labels"],
         accelerators={name: amount for name, amount in sorted(allocatable.items()) if "/" in name},
     )

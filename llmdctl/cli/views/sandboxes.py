@@ -22,7 +22,7 @@ def page(sandbox: SandboxStatus) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    nodes = Counter((node.accelerator, node.ready) for node in sandbox.nodes)
+    nodes = Counter((node.accelerator, node.real, node.ready) for node in sandbox.nodes)
     written = sandbox.definitions.written_from_documentation
     return Group(
         Text(f"{sandbox.name}: {sandbox.state.value}, Kubernetes {sandbox.kubernetes_version} at {sandbox.server}"),
@@ -36,8 +36,11 @@ def page(sandbox: SandboxStatus) -> Group:
         ),
         Text(""),
         table(
-            ("nodes", "accelerator", "state"),
-            ((count, kind, "ready" if ready else "not ready") for (kind, ready), count in sorted(nodes.items())),
+            ("nodes", "accelerator", "kind", "state"),
+            (
+                (count, kind, "real" if real else "simulated", "ready" if ready else "not ready")
+                for (kind, real, ready), count in sorted(nodes.items())
+            ),
         ),
         Text(""),
         Text(

@@ -9,11 +9,9 @@ from typing import Any
 
 from llmdctl.errors import UsageError
 from llmdctl.sandbox.node import capacity
+from llmdctl.sandbox.nodes import ACCELERATOR, REAL
 
-REAL = "llmdctl.dev/real-node"  # label: on the one node whose containers run
-ACCELERATOR = "llmdctl.dev/simulated-accelerator"
 _MAX_DEVICES = 64
-_FIXED = ("cpu", "memory", "pods", "ephemeral-storage")
 _MAX_PODS = 240  # addresses of its pod range, less those that are not for pods
 
 

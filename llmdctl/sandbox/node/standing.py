@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import psutil
 
 from llmdctl import programs
-from llmdctl.sandbox import components
+from llmdctl.sandbox import components, images
 from llmdctl.sandbox.api import Api
 from llmdctl.sandbox.node import joining, namespaces, parts, store
 from llmdctl.sandbox.node.layout import CONTAINERD, INIT, KUBE_PROXY, KUBELET, RELAY, Layout
@@ -30,8 +30,9 @@ class Standing:
         self._importing: Future[None] | None = None
 
     def write(self) -> None:
-        """The node's files, once the daemons' certificates are there."""
+        """The node's files, once the daemons' certificates are there, and the values that name its images."""
         parts.write(self._place, self._parts)
+        images.write_values(self._starter.place.values)
 
     def begin(self) -> None:
         """Namespaces with their network, the way in from the host, and containerd, which then imports the images."""
