@@ -4,10 +4,21 @@
 them; `values()` makes a recipe use them. What there is, and of what, stands in images.yaml alone.
 """
 
-from llmdctl.sandbox.images.building import Built, archives, built, references
+from llmdctl.sandbox.images.building import Built, archives, built, reference, references
 from llmdctl.sandbox.images.chart_values import values, write_values
 from llmdctl.sandbox.images.dialect import dialect_of
 from llmdctl.sandbox.images.facet import facets
 from llmdctl.sandbox.images.pickers import dialect
 
-__all__ = ["Built", "archives", "built", "dialect", "dialect_of", "facets", "references", "values", "write_values"]
+__all__ = [
+    "Built",
+    "archives",
+    "built",
+    "dialect",
+    "dialect_of",
+    "facets",
+    "reference",
+    "references",
+    "values",
+    "write_values",
+]

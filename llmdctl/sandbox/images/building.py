@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from llmdctl.sandbox.images.facet import ImageFacet, facets
 from llmdctl.sandbox.images.layer import identity
 
 _FORMAT: Final = "1"  # raise when the way of writing archives changes
+_UNUSED_S: Final = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +48,24 @@ def archives(*names: str, report: Reporter = silent) -> tuple[Path, ...]:
 def references() -> Mapping[str, str]:
     """Name of an image -> its reference, such as `sandbox.llmdctl.dev/epp:v0.7.1`. Builds nothing but programs."""
     return {name: _reference(facet) for name, facet in facets().images.items()}
+
+
+def reference(name: str) -> str:
+    """The reference of one image. Raises UsageError for a name that is none."""
+    (facet,) = _chosen((name,))
+    return _reference(facet)
+
+
+def forget_others(entry: Entry) -> None:
+    """Mark the entry as used now, and remove those of its kind that nobody has used for an hour.
+
+    One change of a module makes an image of 80 MB another; whoever imports one does it within minutes.
+    """
+    now_s = time.time()
+    os.utime(entry.path, (now_s, now_s))
+    for other in entry.path.parent.glob(f"{entry.label}-*"):
+        if other != entry.path and now_s - other.stat().st_mtime > _UNUSED_S:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _chosen(names: tuple[str, ...]) -> list[ImageFacet]:
@@ -76,4 +97,5 @@ def _build(facet: ImageFacet, report: Reporter) -> Built:
         report(f"image {image.reference}: made in {time.monotonic() - started_s:.1f} s")
 
     entry.fill(make, report)
+    forget_others(entry)
     return Built(name=facet.name, reference=image.reference, archive=entry.path / f"{facet.name}.tar", key=key)
