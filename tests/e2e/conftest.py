@@ -1,18 +1,21 @@
-"""One real control plane for the whole test session, shared by all workers of pytest-xdist.
+"""One real control plane for the whole test session, shared by all workers of pytest-xdist, and one with a real node.
 
-`plane` gives its kubeconfig and makes namespaces. The first worker brings it up, the last takes it down. A sandbox
-that an earlier, killed session left behind is removed first: its name carries the pid of that session.
+`plane` and `real_node` give their kubeconfig and make namespaces. The first worker that wants one
+brings it up, the last takes it down. A sandbox that an earlier, killed session left behind is removed first: its
+name carries the pid of that session.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import pytest
@@ -21,14 +24,14 @@ from filelock import FileLock
 
 from llmdctl import assets, sandbox
 from llmdctl.sandbox import plane as control_plane
-from llmdctl.sandbox.api import Api, Resource
+from llmdctl.sandbox.api import Api
 from llmdctl.sandbox.home import home
 from llmdctl.sandbox.record import read
+from tests.e2e.sandbox.objects import NAMESPACES, PODS, wait
 
 NODES = {"h200": 8, "h100": 2, "b200": 2, "l4": 2, "mi300x": 2, "cpu": 4}
-NAMESPACES = Resource(path="api/v1", plural="namespaces")
-PODS = Resource(path="api/v1", plural="pods")
 _PREFIX = "test-"
+_REAL = "node-"
 _APART = "apart-"
 
 
@@ -61,12 +64,10 @@ class Plane:
         self.made.append(name)
         return name
 
-    def empty(self, namespace: str, limit_s: float = 20.0) -> None:
+    def empty(self, namespace: str) -> None:
         """Delete a namespace, and wait until its pods hold nothing of a node any more."""
         self.api.delete(NAMESPACES.url(namespace))
-        end = time.monotonic() + limit_s
-        while self.api.get(PODS.url(namespace=namespace))["items"] and time.monotonic() < end:
-            time.sleep(0.2)
+        wait(f"namespace {namespace} without pods", lambda: not self.api.items(PODS.url(namespace=namespace)))
 
 
 def simulated(counts: dict[str, int]) -> list[sandbox.SimulatedNodes]:
@@ -78,26 +79,80 @@ def simulated(counts: dict[str, int]) -> list[sandbox.SimulatedNodes]:
     return groups
 
 
+@dataclass(frozen=True)
+class RealNode(Plane):
+    """The session's sandbox with a real node, 16 claimed H200 and no simulated node."""
+
+    @property
+    def values(self) -> Path:
+        """The values that name its images, for `-f`."""
+        return sandbox.values(self.name)
+
+    def forwarded(self, namespace: str, service: str, port: int | None = None) -> AbstractContextManager[str]:
+        """The address of a service, as long as the context lasts."""
+        return sandbox.forwarded(self.name, namespace, service, port)
+
+
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Plane]:
-    session = os.getpid() if worker_id == "master" else os.getppid()
+    with _shared(tmp_path_factory, worker_id, _PREFIX, _simulated) as status:
+        yield from _open(Plane, status, worker_id)
+
+
+@pytest.fixture(scope="session")
+def real_node(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[RealNode]:
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("a real node needs Linux and root")
+    with _shared(tmp_path_factory, worker_id, _REAL, _real) as status:
+        yield from _open(RealNode, status, worker_id)
+
+
+def _simulated(name: str) -> sandbox.SandboxStatus:
+    return sandbox.up(name, nodes=simulated(NODES), report=print)
+
+
+def _real(name: str) -> sandbox.SandboxStatus:
+    return sandbox.up(name, nodes=[], real=claimed("h200", 16), report=print)
+
+
+def claimed(accelerator: str, devices: int) -> sandbox.RealNode:
+    """A real node that claims to be the facet's machine."""
+    facet = yaml.safe_load((assets.paths() / "facets" / "accelerators" / f"{accelerator}.yaml").read_text())
+    return sandbox.real_node(accelerator, devices, template=facet["node"], resource=facet["facts"]["resource"])
+
+
+P = TypeVar("P", bound=Plane)
+
+
+def _open(kind: type[P], status: sandbox.SandboxStatus, worker: str) -> Iterator[P]:
+    found = read(home(status.name))
+    assert found is not None
+    with control_plane.administrator(home(status.name), found.ports) as api:
+        yield kind(status=status, api=api, worker=worker, _numbers=count(1))
+
+
+@contextmanager
+def _shared(
+    tmp_path_factory: pytest.TempPathFactory, worker: str, prefix: str, up: Callable[[str], sandbox.SandboxStatus]
+) -> Iterator[sandbox.SandboxStatus]:
+    """A sandbox for all workers: the first one in brings it up, the last one out takes it down."""
+    session = os.getpid() if worker == "master" else os.getppid()
     base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
-    name = f"{_PREFIX}{session}"
-    lock, users = FileLock(shared / "plane.lock"), shared / "plane.users"
+    shared = base if worker == "master" else base.parent
+    name = f"{prefix}{session}"
+    lock, users = FileLock(shared / f"{prefix}lock"), shared / f"{prefix}users"
     with lock:
         _remove_abandoned()
-        status = sandbox.up(name, nodes=simulated(NODES), report=print)
-        _set_users(users, _users(users) | {worker_id})
-    found = read(home(name))
-    assert found is not None
-    with control_plane.administrator(home(name), found.ports) as api:
-        yield Plane(status=status, api=api, worker=worker_id, _numbers=count(1))
-    with lock:
-        left = _users(users) - {worker_id}
-        _set_users(users, left)
-        if not left:
-            sandbox.down(name)
+        status = up(name)
+        _set_users(users, _users(users) | {worker})
+    try:
+        yield status
+    finally:
+        with lock:
+            left = _users(users) - {worker}
+            _set_users(users, left)
+            if not left:
+                sandbox.down(name)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +179,7 @@ def _set_users(path: Path, users: set[str]) -> None:
 
 def _remove_abandoned() -> None:
     for place in sandbox.homes():
-        for prefix in (_PREFIX, _APART):
+        for prefix in (_PREFIX, _REAL, _APART):
             pid = place.name.removeprefix(prefix)
             if place.name.startswith(prefix) and pid.isdecimal() and not psutil.pid_exists(int(pid)):
                 sandbox.down(place.name)

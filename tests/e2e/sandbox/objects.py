@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llmdctl.sandbox.api import Api, Resource
 from llmdctl.sandbox.furnish import until
 
+NAMESPACES = Resource(path="api/v1", plural="namespaces")
+NODES = Resource(path="api/v1", plural="nodes")
 PODS = Resource(path="api/v1", plural="pods")
 SERVICES = Resource(path="api/v1", plural="services")
-JOBS = Resource(path="apis/batch/v1", plural="jobs")
+SECRETS = Resource(path="api/v1", plural="secrets")
+CONFIG_MAPS = Resource(path="api/v1", plural="configmaps")
+ACCOUNTS = Resource(path="api/v1", plural="serviceaccounts")
 CLAIMS = Resource(path="api/v1", plural="persistentvolumeclaims")
 VOLUMES = Resource(path="api/v1", plural="persistentvolumes")
+JOBS = Resource(path="apis/batch/v1", plural="jobs")
 DEPLOYMENTS = Resource(path="apis/apps/v1", plural="deployments")
+SCALERS = Resource(path="apis/autoscaling/v2", plural="horizontalpodautoscalers")
+ROLES = Resource(path="apis/rbac.authorization.k8s.io/v1", plural="roles")
+BINDINGS = Resource(path="apis/rbac.authorization.k8s.io/v1", plural="rolebindings")
+CLUSTER_BINDINGS = Resource(path="apis/rbac.authorization.k8s.io/v1", plural="clusterrolebindings")
+WEBHOOKS = Resource(path="apis/admissionregistration.k8s.io/v1", plural="validatingwebhookconfigurations")
+DEVICE_CLASSES = Resource(path="apis/resource.k8s.io/v1", plural="deviceclasses")
+SLICES = Resource(path="apis/resource.k8s.io/v1", plural="resourceslices")
+CLAIM_TEMPLATES = Resource(path="apis/resource.k8s.io/v1", plural="resourceclaimtemplates")
 LWS = Resource(path="apis/leaderworkerset.x-k8s.io/v1", plural="leaderworkersets")
 GATEWAYS = Resource(path="apis/gateway.networking.k8s.io/v1", plural="gateways")
 ROUTES = Resource(path="apis/gateway.networking.k8s.io/v1", plural="httproutes")
@@ -93,5 +107,6 @@ def status(api: Api, resource: Resource, name: str, namespace: str) -> dict[str,
     return found
 
 
-def wait(what: str, holds: Any) -> None:
-    until(holds, what, limit_s=LIMIT_S)
+def wait(what: str, holds: Callable[[], object], *, limit_s: float = LIMIT_S) -> None:
+    """Until something that others do has happened. Raises WaitError, naming `what`."""
+    until(lambda: bool(holds()), what, limit_s=limit_s)
