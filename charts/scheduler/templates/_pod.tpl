@@ -133,13 +133,16 @@ volumeMounts:
 
 {{- define "llmd-scheduler.proxyContainer" -}}
 {{- $proxy := .Values.proxy -}}
-{{- $arguments := list "-c" "/etc/envoy/envoy.yaml" "--disable-hot-restart" (printf "--concurrency=%d" (int $proxy.concurrency)) -}}
-{{- $flags := include "llmd.args" (dict "ctx" . "args" $proxy.flags "path" "proxy.flags") | fromJsonArray -}}
+{{- $arguments := list "-c" "/etc/envoy/envoy.yaml" "--disable-hot-restart" "--concurrency" (int $proxy.concurrency | toString) -}}
+{{- /* Envoy wants a flag and its value as two words: it ends at once on --log-level=warn. */ -}}
+{{- range include "llmd.args" (dict "ctx" . "args" $proxy.flags "path" "proxy.flags") | fromJsonArray -}}
+{{- $arguments = concat $arguments (regexSplit "=" . 2) -}}
+{{- end -}}
 name: proxy
 image: {{ include "llmd.image" (dict "ctx" . "image" $proxy.image "path" "proxy.image") | quote }}
 imagePullPolicy: {{ $proxy.image.pullPolicy }}
 command: [envoy]
-args: {{ concat $arguments $flags | toJson }}
+args: {{ $arguments | toJson }}
 ports:
   - {name: proxy, containerPort: {{ int .Values.global.llmd.ports.proxy }}, protocol: TCP}
   - {name: proxy-health, containerPort: {{ include "llmd-scheduler.healthPort" . }}, protocol: TCP}

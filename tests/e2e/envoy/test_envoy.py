@@ -79,6 +79,22 @@ def test_it_accepts_the_proxy_of_every_path(tmp_path: Path) -> None:
         assert finished.returncode == 0, f"{path}: {finished.stderr}"
 
 
+@pytest.mark.parametrize("flags", [{}, {"component-log-level": "http:debug", "log-level": None}])
+def test_it_takes_the_command_line_of_its_container(flags: dict[str, Any], tmp_path: Path) -> None:
+    spec = ReleaseSpec(
+        name="pd", namespace="n", chart=assets.charts() / "scheduler", values={"proxy": {"flags": flags}},
+        recipe="", facets={}, evidence="derived",
+    )  # fmt: skip
+    objects = open_renderer().render(spec).objects
+    pods = [obj["spec"]["template"]["spec"] for obj in objects if obj["kind"] == "Deployment"]
+    (proxy,) = (each for pod in pods for each in pod["containers"] if each["name"] == "proxy")
+    (tmp_path / "envoy.yaml").write_text(proxy_of(spec), encoding="utf-8")
+    words = [word.replace("/etc/envoy", str(tmp_path)) for word in proxy["args"]]
+    command = [str(ENVOY), "--mode", "validate", *words]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert finished.returncode == 0, finished.stderr
+
+
 @pytest.mark.parametrize("mistake", ["unknown field", "unknown cluster", "wrong type"])
 def test_it_refuses_a_seeded_mistake(mistake: str, tmp_path: Path) -> None:
     configuration = yaml.safe_load(rendered({}))
