@@ -146,6 +146,14 @@ class ApiServer:
         answer = self._request("GET", path, what=f"read the log of {pod}", query=query, accept="*/*")
         return tuple(answer.body.decode("utf-8", errors="replace").splitlines()[-lines:])
 
+    def first_logs(self, namespace: str, pod: str, container: str, *, limit_bytes: int) -> tuple[str, ...]:
+        """See `Cluster.first_logs`."""
+        key = ObjectKey(api_version="v1", kind="Pod", namespace=namespace, name=pod)
+        path = f"{self._resource(key).path(namespace=namespace, name=pod)}/log"
+        query = {"container": container, "limitBytes": str(limit_bytes)}
+        answer = self._request("GET", path, what=f"read the log of {pod}", query=query, accept="*/*")
+        return tuple(answer.body.decode("utf-8", errors="replace").splitlines())
+
     @property
     def pods(self) -> PodHttp:
         """See `Cluster.pods`."""

@@ -90,6 +90,10 @@ class Cluster(Protocol):
         """The last lines that a container wrote, or that the one before its restart wrote."""
         ...
 
+    def first_logs(self, namespace: str, pod: str, container: str, *, limit_bytes: int) -> tuple[str, ...]:
+        """The first lines that are still kept of what a container wrote, at most so many bytes of them."""
+        ...
+
     @property
     def pods(self) -> PodHttp:
         """HTTP to ports of pods, through pods/portforward."""

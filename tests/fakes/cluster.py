@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmdctl.errors import ClusterError, ConflictError, ForbiddenError
 from llmdctl.kube import FIELD_MANAGER, Resource, Served, key_of
+from llmdctl.kube.transport import Answer
 from llmdctl.merge import merge
 from llmdctl.model.release import ObjectKey
 from tests.fakes.pods import FakePods
@@ -58,6 +60,9 @@ class FakeCluster:
 
     def __init__(self, *objects: Mapping[str, Any]) -> None:
         self.pods = FakePods()  # HTTP to their ports
+        self.exchanges: dict[
+            tuple[str, str], Any
+        ] = {}  # (method, path) -> (status, document), or a function of the body
         self.kinds = [resource(*kind) for kind in KINDS]
         self.objects: dict[ObjectKey, dict[str, Any]] = {}
         self.calls: list[tuple[str, str]] = []
@@ -186,6 +191,17 @@ class FakeCluster:
         if (pod, container, previous) not in self.pod_logs:
             raise ClusterError(f"read the log of {pod}: previous terminated container not found")
         return self.pod_logs[pod, container, previous][-lines:]
+
+    def first_logs(self, namespace: str, pod: str, container: str, *, limit_bytes: int) -> tuple[str, ...]:
+        return self.logs(namespace, pod, container, lines=10_000)
+
+    def exchange(self, method: str, path: str, *, query=None, body=None, accept="", content_type="") -> Answer:
+        self._called("exchange", f"{method} {path}")
+        answer = self.exchanges.get((method, path))
+        if callable(answer):
+            answer = answer(body)
+        status, document = answer or (404, {"kind": "Status", "message": f"no answer for {path}"})
+        return Answer(status=status, body=json.dumps(document).encode(), headers={})
 
     def allowed(
         self, verb: str, group: str, resource: str, *, namespace: str | None = None, name: str | None = None

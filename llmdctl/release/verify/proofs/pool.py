@@ -1,0 +1,85 @@
+"""The pool's endpoints are the pods that are ready, for the API server and for the endpoint picker."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from llmdctl.model.proof import Reading
+from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
+from llmdctl.release.verify.counting import epp_changes, number
+from llmdctl.release.verify.names import READY
+from llmdctl.release.verify.observed import END, START, EnginePod, Observed
+
+_SHOWN: Final = 4
+
+
+def _selects(seen: Observed) -> Verdict:
+    selector, where = _selector(seen)
+    ready = seen.ready()
+    if not ready:
+        raise UnknowableError("no pod of an engine is ready")
+    outside = [pod for pod in ready if not selector.items() <= _labels(seen, pod).items()]
+    reading = Reading(
+        where=f"{where} spec.selector", after=f"{len(ready) - len(outside)} ready pods", expected=f"{len(ready)}"
+    )
+    if outside:
+        names = ", ".join(pod.name for pod in outside[:_SHOWN])
+        said = f"The pool selects {len(ready) - len(outside)} of {len(ready)} ready pods; not {names}."
+        return failed(said, reading, remedy=_remedy(seen))
+    return passed(f"The pool selects all {len(ready)} ready pods.", reading)
+
+
+def _labels(seen: Observed, pod: EnginePod) -> dict[str, str]:
+    return {key: str(value) for key, value in seen.role(pod).labels.items()}
+
+
+def _counts(seen: Observed) -> Verdict:
+    _selector(seen)
+    expected = len(seen.ready()) * max(len(seen.stack.target_ports), 1)
+    moment = END if END in seen.epp_scrapes else START
+    found = epp_changes(seen, READY, before=moment, after=moment)
+    readings = tuple(each.reading(str(expected)) for each in found)
+    wrong = [each for each in found if each.after != expected]
+    if wrong:
+        said = f"{wrong[0].pod} sees {number(wrong[0].after)} endpoints, and {expected} are ready."
+        return failed(said, *readings, remedy=_remedy(seen))
+    return passed(f"The endpoint picker sees all {expected} endpoints.", *readings)
+
+
+def _selector(seen: Observed) -> tuple[dict[str, str], str]:
+    if seen.stack.pool is None:
+        raise NotConcernedError("the release has no InferencePool")
+    name = str(seen.stack.pool["metadata"]["name"])
+    live = seen.live.get(f"InferencePool/{name}")
+    if live is None:
+        raise UnknowableError(f"InferencePool {name} is not there, or cannot be read")
+    labels = ((live.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
+    return {str(key): str(value) for key, value in labels.items()}, f"InferencePool/{seen.namespace}/{name}"
+
+
+def _remedy(seen: Observed) -> tuple[str, ...]:
+    return (
+        f"$ kubectl get inferencepool -n {seen.namespace} -o yaml",
+        f"$ kubectl get pods -n {seen.namespace} --show-labels",
+        "Run the same `llmdctl install` again: it puts back the selector as rendered.",
+    )
+
+
+PROOFS: Final = (
+    Claim(
+        code="LV0301", slug="pool-selects-ready-pods", title="The pool selects the pods that are ready",
+        claim="The InferencePool's selector matches every ready pod of this release's engines.",
+        judge=_selects,
+        why="A pool that selects nothing is no error anywhere: the API server takes it, and requests get 503.",
+        reads="The live InferencePool and the pods.",
+        remedy="Give the pool the labels of the pods, or install again.",
+    ),
+    Claim(
+        code="LV0302", slug="scheduler-sees-pool", title="The scheduler sees every endpoint",
+        claim="The endpoint picker counts as many ready endpoints as there are: ready pods times target ports.",
+        judge=_counts,
+        why="An endpoint picker that watches another pool, or may not list pods, starts and opens its ports.",
+        reads="inference_pool_ready_pods (EPP 0.7), llm_d_epp_ready_endpoints (EPP 0.9 and later).",
+        remedy="Compare --pool-name and --pool-namespace with the InferencePool; look at the endpoint picker's log.",
+    ),
+)  # fmt: skip

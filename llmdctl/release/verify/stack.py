@@ -1,0 +1,166 @@
+"""What a release claims: read from its rendered objects, ours or not. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from llmdctl.kube import KubernetesObject
+from llmdctl.lint.manifest import Manifest
+from llmdctl.lint.metric_names import metrics_path
+from llmdctl.lint.recognition import Engine
+from llmdctl.lint.world import Epp, World
+
+_METRICS_PORT: Final = 9090  # --metrics-port of every version: EPP 0.7.1, 0.9.0 and 0.10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """Pods of one sort."""
+
+    name: str
+    engine: Engine
+    labels: Mapping[str, Any]  # of its pods
+    replicas: int | None  # None: an autoscaler says
+    sidecar: bool
+    ports: tuple[int, ...]  # where engines listen: one a data-parallel rank
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """Names that a request may ask for."""
+        return self.engine.served_names
+
+    @property
+    def metrics_path(self) -> str:
+        """Where the engine exposes its metrics."""
+        return metrics_path(self.engine.name)
+
+    def json_option(self, name: str) -> Mapping[str, Any]:
+        """An option whose value is JSON, such as --kv-transfer-config; empty when it is not there."""
+        value = self.engine.line.value(name)
+        try:
+            read = json.loads(value) if value else {}
+        except ValueError:
+            return {}
+        return read if isinstance(read, dict) else {}
+
+    @property
+    def connectors(self) -> tuple[str, ...]:
+        """KV connectors of vLLM, those inside a MultiConnector too."""
+        return tuple(_connectors(self.json_option("--kv-transfer-config")))
+
+
+def _connectors(config: Mapping[str, Any]) -> Iterable[str]:
+    if isinstance(config.get("kv_connector"), str):
+        yield config["kv_connector"]
+    extra = config.get("kv_connector_extra_config")
+    for inner in (extra.get("connectors") or ()) if isinstance(extra, Mapping) else ():
+        if isinstance(inner, Mapping):
+            yield from _connectors(inner)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A release as rendered."""
+
+    objects: Sequence[KubernetesObject]
+    namespace: str
+    recipe: str = ""
+    facets: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def world(self) -> World:
+        """Its objects, recognised."""
+        return World([Manifest(value=obj) for obj in self.objects])
+
+    @cached_property
+    def roles(self) -> tuple[Role, ...]:
+        """Every sort of pod that runs an engine and can be asked: of a group, the leaders."""
+        ranks = len(self.target_ports) or 1
+        found = []
+        for engine in self.world.engines:
+            pod, port = engine.container.pod, engine.port
+            if not pod.leader:
+                continue
+            labels = dict(pod.labels)
+            name = str(labels.get("llm-d.ai/role") or labels.get("app.kubernetes.io/component") or pod.workload.name)
+            sidecar = self.world.sidecar_in(pod) is not None
+            ports = tuple(port + rank for rank in range(ranks)) if port is not None else ()
+            found.append(
+                Role(name=name, engine=engine, labels=labels, replicas=pod.replicas, sidecar=sidecar, ports=ports)
+            )
+        return tuple(found)
+
+    @cached_property
+    def epp(self) -> Epp | None:
+        """The endpoint picker, when there is one."""
+        return next(iter(self.world.epps), None)
+
+    @property
+    def epp_version(self) -> str:
+        """`0.7`, `0.9`, `0.10`; empty when its image does not say."""
+        version = self.epp.version if self.epp else ""
+        return ".".join(version.split(".")[:2])
+
+    @property
+    def epp_config(self) -> Mapping[str, Any]:
+        """The EndpointPickerConfig; empty when there is none."""
+        config = self.epp.config if self.epp else None
+        value = config.source.value if config is not None and not config.problem else {}
+        return value if isinstance(value, Mapping) else {}
+
+    @property
+    def epp_metrics_port(self) -> int:
+        """Where the endpoint picker exposes its metrics."""
+        return (self.epp.line.integer("--metrics-port") if self.epp else None) or _METRICS_PORT
+
+    @cached_property
+    def plugins(self) -> frozenset[str]:
+        """Types of the endpoint picker's plugins."""
+        rows = self.epp_config.get("plugins") or ()
+        return frozenset(str(row.get("type")) for row in rows if isinstance(row, Mapping))
+
+    @property
+    def gates(self) -> frozenset[str]:
+        """Feature gates of the endpoint picker that are on: `x` and `x=true`."""
+        stated = [str(gate).partition("=") for gate in self.epp_config.get("featureGates") or ()]
+        return frozenset(name for name, _, value in stated if value.lower() != "false")
+
+    def of_kind(self, *kinds: str) -> tuple[KubernetesObject, ...]:
+        """Objects of these kinds."""
+        return tuple(obj for obj in self.objects if obj.get("kind") in kinds)
+
+    @property
+    def pool(self) -> KubernetesObject | None:
+        """The InferencePool; the first one."""
+        return next(iter(self.of_kind("InferencePool")), None)
+
+    @property
+    def target_ports(self) -> tuple[int, ...]:
+        """Ports of the pool's endpoints."""
+        rows = ((self.pool or {}).get("spec") or {}).get("targetPorts") or ()
+        return tuple(int(row["number"]) for row in rows if isinstance(row, Mapping) and "number" in row)
+
+    @property
+    def disaggregated(self) -> bool:
+        """Whether prefill and decode are separate roles."""
+        return {"prefill", "decode"} <= {role.name for role in self.roles}
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """Names that clients may ask for."""
+        return tuple(dict.fromkeys(name for role in self.roles for name in role.served))
+
+    @property
+    def decider_threshold(self) -> int | None:
+        """Prompts with at most so many tokens that are not cached are not split; None where nothing is stated."""
+        for row in self.epp_config.get("plugins") or ():
+            parameters = row.get("parameters") if isinstance(row, Mapping) else None
+            if isinstance(parameters, Mapping) and "decider" in str(row.get("type")):
+                value = parameters.get("nonCachedTokens", parameters.get("threshold"))
+                if isinstance(value, (int, float)):
+                    return int(value)
+        return None

@@ -1,0 +1,81 @@
+"""The use case: look once, then judge every claim."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Final
+
+from llmdctl.errors import UsageError
+from llmdctl.helm import Helm
+from llmdctl.kube import Cluster
+from llmdctl.model.check import Outcome
+from llmdctl.model.proof import Proof, VerifyReport
+from llmdctl.release.changes import placed
+from llmdctl.release.clock import SYSTEM_CLOCK, Clock
+from llmdctl.release.record import current, revisions
+from llmdctl.release.redaction import redact_text
+from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict
+from llmdctl.release.verify.observed import Observed
+from llmdctl.release.verify.observing import Effort, Reporter, observe
+from llmdctl.release.verify.proofs import CLAIMS
+from llmdctl.release.verify.stack import Stack
+
+_PAGES: Final = "guides/proofs"
+
+
+def verify(
+    name: str,
+    namespace: str,
+    *,
+    helm: Helm,
+    cluster: Cluster,
+    claims: Sequence[Claim] = tuple(CLAIMS.values()),
+    long: bool = False,
+    budget: int | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+    report: Reporter = lambda _: None,
+) -> VerifyReport:
+    """The proofs of a release as it runs now; at most `budget` small requests are sent to the model.
+
+    Raises UsageError when there is no such release, and the errors of both doors for what nothing can be said without.
+    """
+    started_s = clock.monotonic()
+    found = revisions(cluster, name, namespace)
+    shown = current(found)
+    if shown is None:
+        raise UsageError(
+            f"there is no release {name} in namespace {namespace}", remedy="See them all with: llmdctl status -A"
+        )
+    objects = placed(helm.manifest(name, namespace, shown.revision).objects, namespace, cluster.served())
+    stack = Stack(objects=objects, namespace=namespace, recipe=shown.recipe, facets=shown.facts.facets)
+    asks = any(claim.sends for claim in claims)
+    effort = Effort(long=long, ask=asks, seed=random.getrandbits(64))
+    if budget is not None:
+        effort = Effort(long=long, ask=asks, seed=effort.seed, budget=budget)
+    seen = observe(cluster, stack, release=name, effort=effort, clock=clock, report=report)
+    return VerifyReport(
+        release=name, namespace=namespace, recipe=shown.recipe, revision=shown.revision, server=cluster.server,
+        entrance=seen.entrance, requests=seen.requests, budget=effort.budget,
+        seconds=round(clock.monotonic() - started_s, 3), proofs=tuple(prove(claim, seen) for claim in claims),
+    )  # fmt: skip
+
+
+def prove(claim: Claim, seen: Observed) -> Proof:
+    """One claim over what was seen."""
+    try:
+        verdict = claim.judge(seen)
+    except NotConcernedError as reason:
+        verdict = Verdict(outcome=Outcome.SKIP, message=_sentence(str(reason)))
+    except UnknowableError as missing:
+        verdict = Verdict(outcome=Outcome.UNKNOWN, message=_sentence(missing.reason), remedy=missing.remedy)
+    return Proof(
+        code=claim.code, slug=claim.slug, title=claim.title, family=claim.family, claim=claim.claim,
+        outcome=verdict.outcome, message=redact_text(verdict.message), evidence=verdict.evidence,
+        remedy=verdict.remedy, requests=sum(name in seen.exchanges for name in claim.sends),
+        doc=f"{_PAGES}/{claim.code}.md",
+    )  # fmt: skip
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
