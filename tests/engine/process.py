@@ -13,7 +13,12 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
+
+import llmdctl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +74,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@cache
+def alone() -> str:
+    """A folder with the engine as an image has it: its own package and its data, and nothing else of llmdctl."""
+    source = Path(llmdctl.__file__).parent
+    folder = Path(mkdtemp(prefix="llmdctl-engine-"))
+    package = folder / "llmdctl" / "sandbox"
+    package.mkdir(parents=True)
+    for parent in (package, package.parent):
+        (parent / "__init__.py").write_text("")
+    (package / "engine").symlink_to(source / "sandbox" / "engine")
+    return str(folder)
+
+
 @contextmanager
 def engine(*words: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
     """An engine with these arguments, ready; it is ended afterwards."""
@@ -76,7 +94,7 @@ def engine(*words: str, environment: Mapping[str, str] | None = None) -> Iterato
     flags = ("--host", "127.0.0.1", "--port", str(port))
     process = subprocess.Popen(
         [sys.executable, "-m", "llmdctl.sandbox.engine", *words, *flags],
-        env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": alone(), **(environment or {})}, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     server = Server(port=port, process=process)
     try:

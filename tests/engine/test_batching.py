@@ -122,10 +122,9 @@ def test_a_tier_keeps_the_most_recently_used() -> None:
     told: list[Event] = []
     tier = Tier(medium="CPU", capacity=2, told=told.append)
     tier.store([1, 2], [0, 0, 0, 0], parent=None, size=2)
-    assert tier.matched([1]) == 1
+    assert tier.has(1)
     tier.store([3], [0, 0], parent=2, size=2)
-    assert tier.matched([1, 3]) == 2
-    assert tier.matched([2]) == 0
+    assert [tier.has(known_as) for known_as in (1, 2, 3)] == [True, False, True]
     assert [type(event) for event in told] == [Stored, Stored, Removed]
 
 

@@ -123,7 +123,7 @@ def test_events_are_those_of_the_real_one() -> None:
 
 
 def test_sigterm_finishes_what_runs_and_takes_nothing_new() -> None:
-    with engine("serve", "m") as server:
+    with engine("serve", "m", "--shutdown-timeout", "20") as server:
         answers: list[Any] = []
         asked = {"prompt": PROMPT, "max_tokens": 400, "ignore_eos": True}
         running = threading.Thread(target=lambda: answers.append(server.ask("/v1/completions", asked)))

@@ -26,12 +26,12 @@ SWITCHES = ("_StoreTrueAction", "_StoreFalseAction", "_HelpAction", "BooleanOpti
 
 def kind(row: dict[str, Any]) -> str:
     """switch, int, size (`16k`, `auto`), float, json, many (any number of words), maybe (one word or none) or text."""
-    if row.get("action") in SWITCHES or row.get("type") == "bool":
-        return "switch"
+    if row.get("action") in SWITCHES or row.get("type") in ("bool", "Optional[bool]"):
+        return "switch"  # SGLang has None where the engine decides; its documentation says "flag" of them all the same
     annotation = re.sub(r"^Optional\[(.*)\]$", r"\1", row.get("type") or "")
     if row.get("nargs") == "?":
         return "maybe"
-    if row.get("nargs") in ("+", "*") or annotation.startswith(("List[", "Union[set")):
+    if row.get("nargs") in ("+", "*") or annotation.startswith(("List[", "Union[set", "Union[dict")):
         return "many"
     if annotation in OBJECTS:
         return "json"

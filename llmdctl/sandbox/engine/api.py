@@ -1,47 +1,70 @@
-"""The HTTP side: vLLM's routes over one engine."""
+"""The HTTP side: the engine's routes over one or several ranks."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from llmdctl.sandbox.engine import shapes, tokens
+from llmdctl.sandbox.engine import bodies, faults, shapes, tokens
+from llmdctl.sandbox.engine.adapters import Adapters
 from llmdctl.sandbox.engine.arguments import Settings
-from llmdctl.sandbox.engine.asking import Request, RequestError, chat_text, understood
+from llmdctl.sandbox.engine.asking import Request, RequestError, understood
 from llmdctl.sandbox.engine.events import Publisher
+from llmdctl.sandbox.engine.exposition import Page
+from llmdctl.sandbox.engine.rendering import Rendering
 from llmdctl.sandbox.engine.running import Engine, RefusedError
 from llmdctl.sandbox.engine.sequence import Asked
 from llmdctl.sandbox.engine.transfer import SideChannel, TransferError, fetch
 
-VERSION = "0.32.0"
+VERSION: Final = "0.32.0"
+_FETCH_S: Final = 60.0  # how long SGLang's decode side waits for its prefill
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rank:
+    """One rank behind an API. `side_channel` is where its blocks can be fetched, as (host, port)."""
+
+    number: int
+    engine: Engine
+    publisher: Publisher
+    side_channel: tuple[str, int] | None
+    id: str
+
+    async def run(self) -> None:
+        """The engine and what belongs to it, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.engine.run())
+            if self.side_channel is not None:
+                host, port = self.side_channel
+                group.create_task(SideChannel(engine=self.engine, address=f"tcp://{host}:{port}").serve())
+            if self.publisher.replay_endpoint:
+                group.create_task(self.publisher.replay())
 
 
 @dataclass(kw_only=True)
 class Api:
-    """One engine behind HTTP. `side_channel` is where its blocks can be fetched, as (host, port)."""
+    """Ranks behind one address."""
 
     settings: Settings
-    engine: Engine
-    publisher: Publisher
-    side_channel: tuple[str, int] | None = None
-    engine_id: str = ""
+    ranks: tuple[Rank, ...]
+    page: Page
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     loaded: dict[str, str] = field(default_factory=dict)  # LoRA adapters: name -> path
     serving: int = 0
 
     def app(self) -> Starlette:
-        """The application; the engine runs while it does."""
+        """The application; the engines run while it does."""
         routes = [
             Route("/v1/completions", self._completions, methods=["POST"]),
             Route("/v1/chat/completions", self._chat, methods=["POST"]),
@@ -52,26 +75,19 @@ class Api:
         if self.settings.metrics:
             routes.append(Route("/metrics", self._metrics))
         routes += self._sglang() if self.settings.engine == "sglang" else self._vllm()
-        handlers: dict[Any, Any] = {404: _detail, 405: _detail, RequestError: _refused}
-        return Starlette(routes=routes, exception_handlers=handlers, lifespan=self._life)
+        return Starlette(routes=routes, exception_handlers=bodies.HANDLERS, lifespan=self._life)
 
     def _vllm(self) -> list[Route]:
         routes = [
-            Route("/v1/completions/render", self._render, methods=["POST"]),
-            Route("/v1/chat/completions/render", self._render_chat, methods=["POST"]),
-            Route("/tokenize", self._tokenize, methods=["POST"]),
-            Route("/detokenize", self._detokenize, methods=["POST"]),
+            *Rendering(settings=self.settings, loaded=self.loaded).routes(),
             Route("/ping", self._health, methods=["GET", "POST"]),
             Route("/version", self._version),
             Route("/load", self._load),
             Route("/reset_prefix_cache", self._reset, methods=["POST"]),
         ]
-        if self.settings.lora and os.environ.get("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "").lower() in ("1", "true"):
-            routes += [
-                Route("/v1/load_lora_adapter", self._load_lora, methods=["POST"]),
-                Route("/v1/unload_lora_adapter", self._unload_lora, methods=["POST"]),
-            ]
-        if os.environ.get("VLLM_SERVER_DEV_MODE") == "1":
+        if self.settings.lora and self._allows("VLLM_ALLOW_RUNTIME_LORA_UPDATING"):
+            routes += Adapters(loaded=self.loaded).routes("/v1")
+        if self._allows("VLLM_SERVER_DEV_MODE"):
             routes += [
                 Route("/sleep", self._sleep, methods=["POST"]),
                 Route("/wake_up", self._wake, methods=["POST"]),
@@ -86,25 +102,21 @@ class Api:
             Route("/model_info", self._model_info),
             Route("/get_model_info", self._model_info),
             Route("/flush_cache", self._reset, methods=["GET", "POST"]),
-            Route("/load_lora_adapter", self._load_lora, methods=["POST"]),
-            Route("/unload_lora_adapter", self._unload_lora, methods=["POST"]),
+            *(Adapters(loaded=self.loaded).routes("") if self.settings.lora else ()),
         ]
+
+    def _allows(self, name: str) -> bool:
+        return self.environment.get(name, "").lower() in ("1", "true")
 
     @asynccontextmanager
     async def _life(self, _: Starlette) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(self.engine.run())]
-        if self.side_channel is not None:
-            host, port = self.side_channel
-            channel = SideChannel(engine=self.engine, address=f"tcp://{host}:{port}")
-            tasks.append(asyncio.create_task(channel.serve()))
-        replay = self.settings.kv_events.get("replay_endpoint")
-        if replay:
-            tasks.append(asyncio.create_task(self.publisher.replay(str(replay))))
+        tasks = [asyncio.create_task(rank.run()) for rank in self.ranks]
         yield
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self.publisher.close()
+        for rank in self.ranks:
+            rank.publisher.close()
 
     async def _completions(self, http: HttpRequest) -> Response:
         return await self._answer(http, chat=False)
@@ -114,34 +126,50 @@ class Api:
 
     async def _answer(self, http: HttpRequest, *, chat: bool) -> Response:
         self._authorised(http)
-        request = understood(await _body(http), settings=self.settings, loaded=self.loaded, chat=chat)
-        if random.random() < self.engine.faults.error_rate:
+        request = understood(await bodies.read(http), settings=self.settings, loaded=self.loaded, chat=chat)
+        rank = self._rank(http)
+        if random.random() < rank.engine.faults.error_rate:
             raise RequestError("EngineCore encountered an issue.", status=500, kind="InternalServerError")
-        offered = await self._fetched(request)
+        if rank.engine.refusal:
+            raise RequestError(rank.engine.refusal, status=503, kind="ServiceUnavailableError")
+        offered = await self._fetched(rank, request)
         if request.stream:
-            return StreamingResponse(self._streamed(request, offered), media_type="text/event-stream")
-        return JSONResponse(await self._whole(request, offered))
+            return StreamingResponse(self._streamed(rank, request, offered), media_type="text/event-stream")
+        return JSONResponse(await self._whole(rank, request, offered))
 
-    async def _fetched(self, request: Request) -> int:
+    def _rank(self, http: HttpRequest) -> Rank:
+        """The rank that a request names, as vLLM takes it, or the one with the least to do."""
+        named = http.headers.get("x-data-parallel-rank", "")
+        for rank in self.ranks:
+            if named == str(rank.number):
+                return rank
+        return min(self.ranks, key=lambda rank: rank.engine.load)
+
+    async def _fetched(self, rank: Rank, request: Request) -> int:
         """Prompt tokens whose blocks another server gave."""
+        began_s = time.monotonic()
         try:
             if request.transfer.get("do_remote_prefill"):
                 host, port = str(request.transfer["remote_host"]), int(request.transfer["remote_port"])
-                return await fetch(host, port, str(request.transfer["remote_request_id"]))
-            if request.bootstrap and self.settings.disaggregation == "decode":
-                return await fetch(*request.bootstrap, request.room, wait_s=60.0)
+                tokens = await fetch(host, port, str(request.transfer["remote_request_id"]))
+            elif request.bootstrap and self.settings.disaggregation == "decode":
+                tokens = await fetch(*request.bootstrap, request.room, wait_s=_FETCH_S)
+            else:
+                return 0
         except (TransferError, KeyError, ValueError) as cause:
+            rank.engine.recorder.fetch_failed()
             if self.settings.kv_transfer.get("kv_load_failure_policy", "fail") == "recompute":
                 return 0
             raise RequestError(f"KV transfer failed: {cause}", status=500, kind="InternalServerError") from cause
-        return 0
+        rank.engine.recorder.fetched(tokens, time.monotonic() - began_s)
+        return tokens
 
-    async def _streamed(self, request: Request, offered: int) -> AsyncIterator[bytes]:
+    async def _streamed(self, rank: Rank, request: Request, offered: int) -> AsyncIterator[bytes]:
         stream, generated = shapes.Stream(request), 0
         opened = False
         self.serving += 1
         try:
-            async for token in self.engine.answer(request.asked, offered=offered, source="p2p" if offered else ""):
+            async for token in rank.engine.answer(request.asked, offered=offered):
                 if not opened:
                     opened = True
                     yield stream.opening()
@@ -151,35 +179,27 @@ class Api:
         finally:
             self.serving -= 1
 
-    async def _whole(self, request: Request, offered: int) -> dict[str, Any]:
+    async def _whole(self, rank: Rank, request: Request, offered: int) -> dict[str, Any]:
         self.serving += 1
         try:
-            rows = await asyncio.gather(*(self._collected(asked, offered) for asked in request.copies()))
+            rows = await asyncio.gather(*(_collected(rank, asked, offered) for asked in request.copies()))
         except RefusedError as cause:
             raise RequestError(str(cause), status=503, kind="ServiceUnavailableError") from cause
         finally:
             self.serving -= 1
-        return shapes.whole(request, rows, self._transfer(request), created=int(time.time()))
+        return shapes.whole(request, rows, self._transfer(rank, request), created=int(time.time()))
 
-    async def _collected(self, asked: Asked, offered: int) -> shapes.Answer:
-        words: list[str] = []
-        reason = "stop"
-        async for token in self.engine.answer(asked, offered=offered, source="p2p" if offered else ""):
-            words.append(tokens.decode(token.token))
-            reason = token.finished or reason
-        return shapes.Answer(words=tuple(words), reason=reason)
-
-    def _transfer(self, request: Request) -> dict[str, Any] | None:
+    def _transfer(self, rank: Rank, request: Request) -> dict[str, Any] | None:
         """What the decode side needs to fetch the blocks of this prefill."""
-        if not request.transfer.get("do_remote_decode") or self.side_channel is None:
+        if not request.transfer.get("do_remote_decode") or rank.side_channel is None:
             return None
-        host, port = self.side_channel
+        host, port = rank.side_channel
         blocks = -(-len(request.asked.prompt) // self.settings.block_size)
         return {
             "do_remote_prefill": True,
             "do_remote_decode": False,
             "remote_block_ids": [list(range(blocks))],
-            "remote_engine_id": self.engine_id,
+            "remote_engine_id": rank.id,
             "remote_request_id": request.asked.id,
             "remote_host": host,
             "remote_port": port,
@@ -193,45 +213,22 @@ class Api:
             raise RequestError("Unauthorized", status=401, kind="Unauthorized")
 
     async def _models(self, _: HttpRequest) -> Response:
-        longest = self.settings.max_model_len
-        return JSONResponse(shapes.models(self.settings.names, self.settings.model, self.loaded, max_model_len=longest))
-
-    async def _render(self, http: HttpRequest) -> Response:
-        body = await _body(http)
-        request = understood(body, settings=self.settings, loaded=self.loaded, chat=False)
-        return JSONResponse([{"request_id": request.asked.id, "token_ids": list(request.asked.prompt)}])
-
-    async def _render_chat(self, http: HttpRequest) -> Response:
-        body = await _body(http)
-        request = understood(body, settings=self.settings, loaded=self.loaded, chat=True)
-        return JSONResponse({"request_id": request.asked.id, "token_ids": list(request.asked.prompt)})
-
-    async def _tokenize(self, http: HttpRequest) -> Response:
-        body = await _body(http)
-        text = body.get("prompt") if "prompt" in body else chat_text(body.get("messages"))
-        found = tokens.encode(str(text or ""))
-        words = tokens.pieces(str(text or "")) if body.get("return_token_strs") else None
-        longest = self.settings.max_model_len
-        return JSONResponse({"count": len(found), "max_model_len": longest, "tokens": found, "token_strs": words})
-
-    async def _detokenize(self, http: HttpRequest) -> Response:
-        body = await _body(http)
-        return JSONResponse({"prompt": "".join(tokens.decode(token) for token in body.get("tokens") or ())})
+        return JSONResponse(shapes.models(self.settings, self.loaded))
 
     async def _metrics(self, _: HttpRequest) -> Response:
-        if self.engine.faults.deaf_metrics:
+        if self.ranks[0].engine.faults.deaf_metrics:
             return Response(status_code=503)
-        return Response(self.engine.recorder.text(), media_type="text/plain; version=1.0.0; charset=utf-8")
+        return Response(self.page.text(), media_type="text/plain; version=1.0.0; charset=utf-8")
 
     async def _health(self, _: HttpRequest) -> Response:
-        return Response(status_code=200)
+        return Response(status_code=503 if any(rank.engine.faults.unhealthy for rank in self.ranks) else 200)
 
     async def _health_generate(self, _: HttpRequest) -> Response:
         """Healthy is who makes a token."""
         prompt = tuple(tokens.encode("health"))
         asked = Asked(id="health", prompt=prompt, max_tokens=1, answer=tokens.answer(prompt), natural_length=2)
         try:
-            await asyncio.wait_for(self._collected(asked, 0), 20)
+            await asyncio.wait_for(_collected(self.ranks[0], asked, 0), 20)
         except (TimeoutError, RefusedError):
             return Response(status_code=503)
         return Response(status_code=200)
@@ -248,68 +245,39 @@ class Api:
         return JSONResponse({"server_load": self.serving})
 
     async def _reset(self, _: HttpRequest) -> Response:
-        return Response(status_code=200 if self.engine.forget() else 500)
-
-    async def _load_lora(self, http: HttpRequest) -> Response:
-        body = await _body(http)
-        name, path = str(body.get("lora_name") or ""), str(body.get("lora_path") or "")
-        if not name or not path:
-            raise RequestError("Both 'lora_name' and 'lora_path' must be provided.", kind="InvalidUserInput")
-        if name in self.loaded and not body.get("load_inplace"):
-            raise RequestError(f"The lora adapter '{name}' has already been loaded.", kind="InvalidUserInput")
-        self.loaded[name] = path
-        return Response(f"Success: LoRA adapter '{name}' added successfully.")
-
-    async def _unload_lora(self, http: HttpRequest) -> Response:
-        name = str((await _body(http)).get("lora_name") or "")
-        if name not in self.loaded:
-            raise RequestError(f"The lora adapter '{name}' cannot be found.", status=404, kind="NotFoundError")
-        del self.loaded[name]
-        return Response(f"Success: LoRA adapter '{name}' removed successfully.")
+        done = [rank.engine.forget() for rank in self.ranks]
+        return Response(status_code=200 if all(done) else 500)
 
     async def _sleep(self, http: HttpRequest) -> Response:
-        self.engine.sleep(int(http.query_params.get("level", "1")))
+        for rank in self.ranks:
+            rank.engine.sleep(int(http.query_params.get("level", "1")))
         return Response(status_code=200)
 
     async def _wake(self, _: HttpRequest) -> Response:
-        self.engine.wake()
+        for rank in self.ranks:
+            rank.engine.wake()
         return Response(status_code=200)
 
     async def _sleeping(self, _: HttpRequest) -> Response:
-        return JSONResponse({"is_sleeping": self.engine.asleep > 0})
+        return JSONResponse({"is_sleeping": self.ranks[0].engine.asleep > 0})
 
     async def _faults(self, http: HttpRequest) -> Response:
-        faults = self.engine.faults
         if http.method == "POST":
-            body = await _body(http)
+            body = await bodies.read(http)
             if body.get("crash"):
                 os._exit(int(body["crash"]))
-            for known in fields(faults):
-                if known.name in body:
-                    setattr(faults, known.name, body[known.name])
-        return JSONResponse({known.name: getattr(faults, known.name) for known in fields(faults)})
+            try:
+                for rank in self.ranks:
+                    faults.switch(rank.engine.faults, body)
+            except faults.SwitchError as mistake:
+                raise RequestError(str(mistake)) from mistake
+        return JSONResponse(faults.shown(self.ranks[0].engine.faults))
 
 
-async def _body(http: HttpRequest) -> dict[str, Any]:
-    raw = await http.body()
-    try:
-        read = json.loads(raw)
-    except ValueError as cause:
-        place = getattr(cause, "pos", 0)
-        raise RequestError(
-            f"1 validation error:\n  {{'type': 'json_invalid', 'loc': 'body.{place}', 'msg': 'JSON decode error',"
-            f" 'input': '<dict of 0 items>', 'ctx': {{'error': '{getattr(cause, 'msg', cause)}'}}}}",
-            kind="Bad Request", param=f"body.{place}",
-        ) from cause  # fmt: skip
-    return read if isinstance(read, dict) else {}
-
-
-async def _refused(_: HttpRequest, error: Exception) -> Response:
-    assert isinstance(error, RequestError)
-    return JSONResponse(error.body, status_code=error.status)
-
-
-async def _detail(_: HttpRequest, error: Exception) -> Response:
-    status = int(getattr(error, "status_code", 404))
-    detail = "Method Not Allowed" if status == 405 else "Not Found"
-    return JSONResponse({"detail": detail}, status_code=status, headers=getattr(error, "headers", None))
+async def _collected(rank: Rank, asked: Asked, offered: int) -> shapes.Answer:
+    words: list[str] = []
+    reason = "stop"
+    async for token in rank.engine.answer(asked, offered=offered):
+        words.append(tokens.decode(token.token))
+        reason = token.finished or reason
+    return shapes.Answer(words=tuple(words), reason=reason)

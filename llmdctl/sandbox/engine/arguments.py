@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from llmdctl.sandbox.engine import ranks
+from llmdctl.sandbox.engine.ranks import Ranks
+
 _DECIMAL: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY: Final = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
@@ -33,13 +36,14 @@ class Settings:
     blocks: int | None  # --num-gpu-blocks-override, --max-total-tokens; None: from memory
     prefix_caching: bool
     tensor: int
-    data: int
+    ranks: Ranks
     lora: bool
-    max_loras: int
+    max_loras: int  # adapters in one batch
     adapters: Mapping[str, str]  # name -> path
     by_priority: bool
     kv_transfer: Mapping[str, Any]  # vLLM's --kv-transfer-config
-    kv_events: Mapping[str, Any]  # vLLM's --kv-events-config
+    kv_events: Mapping[str, Any]  # --kv-events-config
+    shutdown_s: int | None  # how long running requests may go on after SIGTERM; None: as long as they take
     disaggregation: str = ""  # SGLang: prefill | decode | empty
     bootstrap_port: int = 8998
     metrics: bool = True
@@ -169,11 +173,11 @@ def vllm_settings(words: Sequence[str], snapshot: Path, *, model_max_len: int) -
         max_num_batched_tokens=_number(stated, "max_num_batched_tokens", 8192),
         block_size=_number(stated, "block_size", 16), blocks=_number(stated, "num_gpu_blocks_override", 0) or None,
         prefix_caching=stated.get("enable_prefix_caching", True), tensor=_number(stated, "tensor_parallel_size", 1),
-        data=_number(stated, "data_parallel_size", 1), lora=stated.get("enable_lora", False),
+        ranks=_ranks(parser, ranks.of_vllm, stated), lora=stated.get("enable_lora", False),
         max_loras=_number(stated, "max_loras", 1), adapters=adapters,
         by_priority=stated.get("scheduling_policy") == "priority",
         kv_transfer=_object(stated.get("kv_transfer_config")),
-        kv_events=_object(stated.get("kv_events_config")),
+        kv_events=_object(stated.get("kv_events_config")), shutdown_s=_number(stated, "shutdown_timeout", 0),
         api_keys=tuple(stated.get("api_key", ())), stated=stated,
     )  # fmt: skip
 
@@ -195,16 +199,36 @@ def sglang_settings(words: Sequence[str], snapshot: Path, *, model_max_len: int)
         max_num_batched_tokens=_number(stated, "chunked_prefill_size", 8192), block_size=page,
         blocks=total // page or None, prefix_caching=not stated.get("disable_radix_cache", False),
         tensor=_number(stated, "tensor_parallel_size", stated.get("tp_size", 1)),
-        data=_number(stated, "data_parallel_size", 1),
+        ranks=_ranks(parser, ranks.of_sglang, stated),
         lora=bool(stated.get("enable_lora") or stated.get("lora_paths")),
         max_loras=_number(stated, "max_loras_per_batch", 8),
         adapters=dict(entry.partition("=")[::2] for entry in stated.get("lora_paths", ()) if "=" in entry),
-        by_priority=stated.get("enable_priority_scheduling", False), kv_transfer={}, kv_events={},
+        by_priority=stated.get("enable_priority_scheduling", False), kv_transfer={}, shutdown_s=None,
+        kv_events=_sglang_events(parser, stated.get("kv_events_config")),
         disaggregation="" if mode == "null" else mode,
         bootstrap_port=_number(stated, "disaggregation_bootstrap_port", 8998),
         metrics=stated.get("enable_metrics", False),
         stated=stated,
     )  # fmt: skip
+
+
+def _ranks(
+    parser: argparse.ArgumentParser, of: Callable[[Mapping[str, Any]], Ranks], stated: Mapping[str, Any]
+) -> Ranks:
+    """Ranks, or the end of the process as of any other mistake."""
+    try:
+        return of(stated)
+    except ValueError as mistake:
+        parser.error(str(mistake))
+
+
+def _sglang_events(parser: argparse.ArgumentParser, stated: object) -> Mapping[str, Any]:
+    """SGLang publishes where a publisher is named; its default is none."""
+    try:
+        found = _object(stated)
+    except ValueError as mistake:
+        parser.error(f"argument --kv-events-config: {mistake}")
+    return {**found, "enable_kv_cache_events": True} if found.get("publisher", "null") != "null" else {}
 
 
 def _object(stated: object) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ class Limits:
     max_num_batched_tokens: int
     chunked: bool = True  # a prompt may be spread over several steps
     by_priority: bool = False  # --scheduling-policy priority
+    max_loras: int = 0  # adapters in one batch; 0: any number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,8 +127,10 @@ class Batch:
             self._leave(sequence)
 
     def _admitted(self, budget: int, now_s: float) -> Iterator[tuple[Sequence, int]]:
-        while self.waiting and budget > 0 and len(self.running) < self.limits.max_num_seqs:
-            sequence = min(self.waiting, key=self._rank)
+        while budget > 0 and len(self.running) < self.limits.max_num_seqs:
+            sequence = min(filter(self._adapter_fits, self.waiting), key=self._rank, default=None)
+            if sequence is None:
+                return
             usable = len(sequence.tokens) - 1  # the last token is computed in any case
             known = self.pool.matched(sequence.hashes[: usable // self.pool.size])
             here = len(known) * self.pool.size
@@ -155,6 +158,11 @@ class Batch:
             sequence.first_computed = sequence.prompt_length - here - elsewhere
             self.admitted(sequence)
         self._fill(sequence)
+
+    def _adapter_fits(self, sequence: Sequence) -> bool:
+        adapters = {each.asked.lora for each in self.running if each.asked.lora}
+        lora = sequence.asked.lora
+        return not lora or not self.limits.max_loras or lora in adapters or len(adapters) < self.limits.max_loras
 
     def _rank(self, sequence: Sequence) -> tuple[int, int, float]:
         again = 0 if sequence.preemptions else 1

@@ -179,7 +179,7 @@ class BlockPool:
 class Tier:
     """A larger, slower store of blocks behind the cache: CPU memory, a disk, a store that several servers share."""
 
-    medium: str
+    medium: str  # as KV events name it: CPU
     capacity: int  # blocks
     told: Callable[[Event], None] = lambda _: None
     _kept: OrderedDict[int, None] = field(init=False, default_factory=OrderedDict)
@@ -202,12 +202,9 @@ class Tier:
             self.told(Removed(hashes=(oldest,), medium=self.medium))
         return len(new)
 
-    def matched(self, hashes: Sequence[int]) -> int:
-        """How many blocks from the beginning are here; they count as used."""
-        number = 0
-        for known_as in hashes:
-            if known_as not in self._kept:
-                break
-            self._kept.move_to_end(known_as)
-            number += 1
-        return number
+    def has(self, known_as: int) -> bool:
+        """Whether a block is here; it counts as used then."""
+        if known_as not in self._kept:
+            return False
+        self._kept.move_to_end(known_as)
+        return True

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import Counter, Gauge, Histogram
 
+from llmdctl.sandbox.engine.exposition import Page
+from llmdctl.sandbox.engine.metrics_connectors import Lmcache, Nixl, Offloading, Tiering
 from llmdctl.sandbox.engine.sequence import Sequence as Request
 
 _LATENCY: Final = (
@@ -40,19 +42,28 @@ class Gauges:
     running: int
     waiting: int
     usage: float
-    asleep: int  # 0 awake, 1 weights offloaded, 2 all discarded
+    lora_running: tuple[str, ...] = ()
+    lora_waiting: tuple[str, ...] = ()
+    asleep: int = 0  # 0 awake, 1 weights offloaded, 2 all discarded
 
 
 class Recorder(Protocol):
     """What the engine tells of itself; one implementation a dialect."""
 
-    def admitted(self, request: Request, *, tier: str) -> None: ...
+    def admitted(self, request: Request, *, sources: Mapping[str, int], asked: bool) -> None: ...
     def stepped(self, tokens: int, preempted: int) -> None: ...
     def first_token(self, request: Request, seconds: float) -> None: ...
     def next_token(self, seconds: float) -> None: ...
     def finished(self, request: Request, now_s: float) -> None: ...
     def look(self, gauges: Gauges) -> None: ...
-    def text(self) -> bytes: ...
+    def fetched(self, tokens: int, seconds: float) -> None: ...  # another server's blocks
+    def fetch_failed(self) -> None: ...
+    def expired(self) -> None: ...  # blocks that nobody fetched
+    def offloaded(self, tokens: int) -> None: ...
+    def looked_up(self, tokens: int, here: int) -> None: ...  # asked of tiers; device memory had `here`
+    def loaded(self, tokens: int, seconds: float) -> None: ...  # from a tier
+    def shared(self, *, asked: int, found: int, tokens: int) -> None: ...  # chunks, tokens read of a store
+    def written(self, tokens: int) -> None: ...  # to a store
 
 
 def one_two_five(longest: int) -> list[float]:
@@ -68,12 +79,27 @@ def one_two_five(longest: int) -> list[float]:
 
 
 class Vllm:
-    """vLLM's names."""
+    """vLLM's names, of one rank; all ranks of a server are on one page."""
 
-    def __init__(self, *, model: str, max_model_len: int, cache: Mapping[str, str], engine: str = "0") -> None:
-        self.registry = CollectorRegistry()
+    def __init__(
+        self,
+        page: Page,
+        *,
+        model: str,
+        max_model_len: int,
+        cache: Mapping[str, str],
+        engine: str = "0",
+        max_loras: int = 0,
+        bytes_per_token: int = 0,
+        connectors: frozenset[str] = frozenset(),
+    ) -> None:
+        self._page, self._max_loras = page, max_loras
         self._base = {"engine": engine, "model_name": model}
         self._tokens = one_two_five(max_model_len)
+        self._nixl = Nixl(page, self._base, bytes_per_token) if "nixl" in connectors else None
+        self._offloading = Offloading(page, self._base, bytes_per_token) if "offloading" in connectors else None
+        self._tiering = Tiering(page, self._base, bytes_per_token) if "tiering" in connectors else None
+        self._lmcache = Lmcache(page, model) if "lmcache" in connectors else None
         self._gauges = {
             name: self._gauge(name, text)
             for name, text in (
@@ -123,19 +149,23 @@ class Vllm:
         self._between = self._histogram("inter_token_latency_seconds", "Time between tokens.", _BETWEEN)
         self._per_token = self._histogram("request_time_per_output_token_seconds", "Mean time of a token.", _BETWEEN)
         self._times = {name: self._histogram(f"{name}_seconds", f"{name}.", _LATENCY) for name in _TIMES}
-        info = Gauge("vllm:cache_config_info", "The KV cache.", (*cache, "engine"), registry=self.registry)
+        info = page.gauge("vllm:cache_config_info", "The KV cache.", (*cache, "engine"))
         info.labels(**cache, engine=engine).set(1)
+        names = ("max_lora", "waiting_lora_adapters", "running_lora_adapters")
+        self._lora = page.gauge("vllm:lora_requests_info", "Adapters in use.", names) if max_loras else None
 
-    def admitted(self, request: Request, *, tier: str) -> None:
-        """A request has its first place in the batch; `tier` is where what was fetched came from."""
+    def admitted(self, request: Request, *, sources: Mapping[str, int], asked: bool) -> None:
+        """A request has its first place in the batch; `sources` says how many tokens came from which tier, `asked`
+        whether any connector was asked.
+        """
         prompt, here, elsewhere = request.prompt_length, request.cached, request.fetched
         self._counters["prefix_cache_queries"].inc(prompt)
         self._counters["prefix_cache_hits"].inc(here)
-        if tier:
+        if asked:
             self._counters["external_prefix_cache_queries"].inc(prompt - here)
             self._counters["external_prefix_cache_hits"].inc(elsewhere)
-        self._by_tier.labels(**self._base, source="device").inc(here)
-        self._by_tier.labels(**self._base, source=tier or "external_unspecified").inc(elsewhere)
+        for source, tokens in {**sources, "device": here}.items():
+            self._by_tier.labels(**self._base, source=source).inc(tokens)
         self._counters["prompt_tokens_cached"].inc(here + elsewhere)
 
     def stepped(self, tokens: int, preempted: int) -> None:
@@ -184,20 +214,57 @@ class Vllm:
         for depth, state in enumerate(("awake", "weights_offloaded", "discard_all")):
             self._sleep.labels(**self._base, sleep_state=state).set(float(gauges.asleep == depth))
 
-    def text(self) -> bytes:
-        """The page."""
-        return generate_latest(self.registry)
+        if self._lora is not None:
+            running, waiting = ",".join(gauges.lora_running), ",".join(gauges.lora_waiting)
+            series = (str(self._max_loras), waiting, running)
+            self._lora.labels(*series).set_to_current_time()  # readers take the latest of the series
+
+    def fetched(self, tokens: int, seconds: float) -> None:
+        if self._nixl:
+            self._nixl.fetched(tokens, seconds)
+
+    def fetch_failed(self) -> None:
+        if self._nixl:
+            self._nixl.failed.inc()
+
+    def expired(self) -> None:
+        if self._nixl:
+            self._nixl.expired.inc()
+
+    def offloaded(self, tokens: int) -> None:
+        if self._offloading:
+            self._offloading.stored(tokens)
+        if self._lmcache:
+            self._lmcache.stored.inc(tokens)
+
+    def looked_up(self, tokens: int, here: int) -> None:
+        if self._lmcache:
+            self._lmcache.looked_up(tokens, here)
+
+    def loaded(self, tokens: int, seconds: float) -> None:
+        if self._offloading and tokens:
+            self._offloading.loaded(tokens, seconds)
+        if self._lmcache:
+            self._lmcache.loaded(tokens)
+
+    def shared(self, *, asked: int, found: int, tokens: int) -> None:
+        if self._tiering:
+            self._tiering.read(asked=asked, found=found, tokens=tokens)
+
+    def written(self, tokens: int) -> None:
+        if self._tiering:
+            self._tiering.written(tokens)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        made = Gauge(f"vllm:{name}", text, (*self._base, *labels), registry=self.registry)
+        made = self._page.gauge(f"vllm:{name}", text, (*self._base, *labels))
         return made if labels else made.labels(**self._base)
 
     def _counter(self, name: str, text: str, label: str = "", values: Sequence[str] = ()) -> Counter:
-        made = Counter(f"vllm:{name}", text, (*self._base, *([label] if label else [])), registry=self.registry)
+        made = self._page.counter(f"vllm:{name}", text, (*self._base, *([label] if label else [])))
         for value in values:
             made.labels(**self._base, **{label: value})
         return made if label else made.labels(**self._base)
 
     def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
-        made = Histogram(f"vllm:{name}", text, tuple(self._base), buckets=buckets, registry=self.registry)
+        made = self._page.histogram(f"vllm:{name}", text, tuple(self._base), buckets)
         return made.labels(**self._base)

@@ -7,10 +7,10 @@ What the scheduler knows carries its ranks, what the front end counts carries th
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-
+from llmdctl.sandbox.engine.exposition import Page
 from llmdctl.sandbox.engine.metrics import Gauges
 from llmdctl.sandbox.engine.sequence import ABORT, Sequence
 
@@ -30,24 +30,34 @@ _GAUGES: Final = (
 class Sglang:
     """SGLang's names; satisfies `Recorder`."""
 
-    def __init__(self, *, model: str, mode: str, tokens: int, page_size: int, max_running: int, context: int) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(
+        self,
+        page: Page,
+        *,
+        model: str,
+        mode: str,
+        tokens: int,
+        page_size: int,
+        max_running: int,
+        context: int,
+        rank: str = "",
+    ) -> None:
         self._tokens, self._max_running = tokens, max_running
         ranks = {"model_name": model, "engine_type": mode or "unified", "tp_rank": "0", "pp_rank": "0"}
+        ranks |= {"dp_rank": rank} if rank else {}
         self._gauges = {
-            name: Gauge(f"sglang:{name}", f"{name}.", tuple(ranks), registry=self.registry).labels(**ranks)
-            for name in _GAUGES
+            name: page.gauge(f"sglang:{name}", f"{name}.", tuple(ranks)).labels(**ranks) for name in _GAUGES
         }
-        names = ("prompt_tokens", "generation_tokens", "cached_tokens", "num_requests", "num_aborted_requests")
+        names = (
+            "prompt_tokens", "generation_tokens", "cached_tokens", "num_requests", "num_aborted_requests",
+            "hicache_backup_tokens", "storage_prefetch_hit_tokens", "num_transfer_failed_reqs",
+        )  # fmt: skip
         front = {"model_name": model}
         self._counters = {
-            name: Counter(f"sglang:{name}", f"{name}.", tuple(front), registry=self.registry).labels(**front)
-            for name in names
+            name: page.counter(f"sglang:{name}", f"{name}.", tuple(front)).labels(**front) for name in names
         }
         self._times = {
-            name: Histogram(
-                f"sglang:{name}_seconds", f"{name}.", tuple(front), buckets=buckets, registry=self.registry
-            ).labels(**front)
+            name: page.histogram(f"sglang:{name}_seconds", f"{name}.", tuple(front), buckets).labels(**front)
             for name, buckets in (
                 ("time_to_first_token", _FIRST),
                 ("inter_token_latency", _BETWEEN),
@@ -62,7 +72,7 @@ class Sglang:
         self._made = 0  # tokens since the last look
         self._looked_s = time.monotonic()
 
-    def admitted(self, request: Sequence, *, tier: str) -> None:  # noqa: ARG002 - SGLang does not say from where
+    def admitted(self, request: Sequence, *, sources: Mapping[str, int], asked: bool) -> None:  # noqa: ARG002 - not told
         """A request has its place in the batch."""
         self._asked += request.prompt_length
         self._known += request.cached + request.fetched
@@ -109,6 +119,20 @@ class Sglang:
             self._gauges["gen_throughput"].set(self._made / (now_s - self._looked_s))
             self._made, self._looked_s = 0, now_s
 
-    def text(self) -> bytes:
-        """The page."""
-        return generate_latest(self.registry)
+    def fetched(self, tokens: int, seconds: float) -> None: ...
+    def expired(self) -> None: ...
+    def looked_up(self, tokens: int, here: int) -> None: ...
+    def loaded(self, tokens: int, seconds: float) -> None: ...
+    def written(self, tokens: int) -> None: ...
+
+    def fetch_failed(self) -> None:
+        """Blocks of a prefill did not come."""
+        self._counters["num_transfer_failed_reqs"].inc()
+
+    def offloaded(self, tokens: int) -> None:
+        """Blocks went to the host's memory."""
+        self._counters["hicache_backup_tokens"].inc(tokens)
+
+    def shared(self, *, asked: int, found: int, tokens: int) -> None:  # noqa: ARG002 - it counts what came
+        """A storage backend was asked."""
+        self._counters["storage_prefetch_hit_tokens"].inc(tokens)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from llmdctl.sandbox.engine.batching import Batch, Limits, Step, Token
 from llmdctl.sandbox.engine.blocks import BlockPool, Event, Stored, Tier
 from llmdctl.sandbox.engine.curve import Curve
 from llmdctl.sandbox.engine.faults import Faults
 from llmdctl.sandbox.engine.metrics import Gauges, Recorder
-from llmdctl.sandbox.engine.sequence import ABORT, ERROR, LENGTH, STOP, Asked, Sequence
+from llmdctl.sandbox.engine.sequence import ABORT, LENGTH, STOP, Asked, Sequence
+from llmdctl.sandbox.engine.shared import Shared
+
+_LOG: Final = logging.getLogger("uvicorn.error")  # the one that the server prints
 
 
 class RefusedError(Exception):
@@ -27,7 +32,13 @@ class Engine:
     limits: Limits
     curve: Curve
     recorder: Recorder
-    tier: Tier | None = None
+    tier: Tier | None = None  # the host's memory
+    shared: Shared | None = None  # a store that other servers read too
+    shared_source: str = "external_unspecified"  # how its blocks are counted
+    shared_prefix: str = ""  # of the names of its blocks: what must agree
+    chunk: int = 1  # blocks that tiers keep and find together
+    connected: bool = False  # whether any connector looks elsewhere for blocks
+    seed: str = ""  # of the blocks' hashes
     publish: Callable[[list[Event]], None] = lambda _: None  # the KV events of a step
     clock: Callable[[], float] = time.monotonic
     faults: Faults = field(default_factory=Faults)
@@ -37,7 +48,7 @@ class Engine:
     _queues: dict[Sequence, asyncio.Queue[Token]] = field(init=False, default_factory=dict)
     _events: list[Event] = field(init=False, default_factory=list)
     _work: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    _fetched_from: dict[str, str] = field(init=False, default_factory=dict)  # request -> tier it is fetched from
+    _outgoing: list[str] = field(init=False, default_factory=list)  # names of blocks on their way to the shared store
     _kept: dict[str, tuple[Sequence, float]] = field(init=False, default_factory=dict)  # for other servers, until when
 
     def __post_init__(self) -> None:
@@ -47,9 +58,14 @@ class Engine:
         self._batch = Batch(pool=self.pool, limits=self.limits, external=self._external, admitted=self._admitted)
 
     @property
-    def busy(self) -> bool:
-        """Whether any request is on its way."""
-        return bool(self._batch.waiting or self._batch.running)
+    def load(self) -> int:
+        """How busy it is, as vLLM's own balancer of ranks weighs it: who waits counts four times."""
+        return 4 * len(self._batch.waiting) + len(self._batch.running)
+
+    @property
+    def refusal(self) -> str:
+        """Why it takes no request now; empty where it does."""
+        return "the engine is shutting down" if self.draining else "the engine is sleeping" if self.asleep else ""
 
     async def run(self) -> None:
         """Step after step, until cancelled."""
@@ -65,15 +81,16 @@ class Engine:
             await asyncio.sleep(self._duration_s(step))
             await self.faults.pause()
             self._deliver(step)
+            await self._hand_over()
 
-    async def answer(self, asked: Asked, *, offered: int = 0, source: str = "") -> AsyncIterator[Token]:
-        """The tokens of one request. `offered` prompt tokens are at hand from `source`: p2p, disk."""
-        if self.draining or self.asleep:
-            raise RefusedError("the engine is shutting down" if self.draining else "the engine is sleeping")
-        sequence = Sequence(asked=asked, arrived_s=self.clock(), block_size=self.pool.size)
+    async def answer(self, asked: Asked, *, offered: int = 0) -> AsyncIterator[Token]:
+        """The tokens of one request. Another server has given `offered` tokens of its prompt."""
+        if self.refusal:
+            raise RefusedError(self.refusal)
+        sequence = Sequence(asked=asked, arrived_s=self.clock(), block_size=self.pool.size, seed=self.seed)
         sequence.offered = offered
-        if source:
-            self._fetched_from[asked.id] = source
+        if self.shared is not None and not offered:
+            sequence.shared = await self._look_elsewhere(sequence, self.shared)
         queue: asyncio.Queue[Token] = asyncio.Queue()
         self._queues[sequence] = queue
         self._batch.add(sequence)
@@ -119,18 +136,10 @@ class Engine:
     def _end(self, sequence: Sequence) -> None:
         """The client has all, or is gone."""
         self._queues.pop(sequence, None)
-        self._fetched_from.pop(sequence.asked.id, None)
         if sequence.finished is None:
             self._batch.abort(sequence, ABORT)
             self.recorder.finished(sequence, self.clock())
             self._work.set()
-
-    def fail(self, sequence_id: str) -> None:
-        """End a request with an error."""
-        for sequence in (*self._batch.waiting, *self._batch.running):
-            if sequence.asked.id == sequence_id:
-                self._batch.abort(sequence, ERROR)
-                self.recorder.finished(sequence, self.clock())
 
     def _deliver(self, step: Step) -> None:
         now_s = self.clock()
@@ -152,7 +161,8 @@ class Engine:
 
     def _flush(self) -> None:
         events, self._events[:] = list(self._events), []
-        self.publish(events)
+        if not self.faults.no_events:
+            self.publish(events)
 
     def _finished(self, sequence: Sequence, now_s: float) -> None:
         self.recorder.finished(sequence, now_s)
@@ -168,6 +178,7 @@ class Engine:
             if until_s <= now_s:
                 del self._kept[request]
                 self._batch.release(sequence)
+                self.recorder.expired()
 
     async def _idle(self) -> None:
         soonest = min((until_s for _, until_s in self._kept.values()), default=None)
@@ -182,24 +193,75 @@ class Engine:
         seconds = self.curve.seconds(prefill_tokens=step.prefill_tokens, decoding=step.decoding)
         return (seconds + fetched * self.curve.load_s_per_token) * self.faults.slow
 
+    async def _look_elsewhere(self, sequence: Sequence, shared: Shared) -> frozenset[int]:
+        """The blocks of a prompt that the shared store has, beyond those that are here."""
+        ends = range(self.chunk - 1, (len(sequence.tokens) - 1) // self.pool.size, self.chunk)
+        here = len(self.pool.matched(sequence.hashes))
+        wanted = [sequence.hashes[at] for at in ends if at >= here]
+        while wanted and self.tier is not None and self.tier.has(wanted[0]):
+            wanted.pop(0)
+        if not wanted:
+            return frozenset()
+        try:
+            number = await shared.found([self._name(known_as) for known_as in wanted])
+        except OSError as cause:
+            _LOG.warning("the shared store did not answer, blocks are computed: %s", cause)
+            return frozenset()
+        tokens = number * self.chunk * self.pool.size
+        self.recorder.shared(asked=len(wanted), found=number, tokens=tokens)
+        return frozenset(wanted[:number])
+
+    async def _hand_over(self) -> None:
+        """Write the blocks of a step to the shared store."""
+        names, self._outgoing = self._outgoing, []
+        if self.shared is None or not names:
+            return
+        try:
+            self.recorder.written(await self.shared.keep(names) * self.pool.size)
+        except OSError as cause:
+            _LOG.warning("the shared store took no blocks: %s", cause)
+
+    def _name(self, known_as: int) -> str:
+        return f"{self.shared_prefix}@{known_as:016x}"
+
     def _external(self, sequence: Sequence, here: int) -> int:
         if sequence.offered:
             return max(sequence.offered - here, 0)
-        if self.tier is None or sequence.preemptions:
+        sequence.from_tier = sequence.from_shared = 0
+        if sequence.preemptions:
             return 0
-        size = self.pool.size
+        size, at = self.pool.size, here // self.pool.size
         usable = (len(sequence.tokens) - 1) // size
-        return self.tier.matched(sequence.hashes[here // size : usable]) * size
+        while (end := (at // self.chunk + 1) * self.chunk) <= usable:
+            last = sequence.hashes[end - 1]
+            if self.tier is not None and self.tier.has(last):
+                sequence.from_tier += (end - at) * size
+            elif last in sequence.shared:
+                sequence.from_shared += (end - at) * size
+            else:
+                break
+            at = end
+        return sequence.from_tier + sequence.from_shared
 
     def _admitted(self, sequence: Sequence) -> None:
-        tier = self._fetched_from.get(sequence.asked.id, self.tier.medium.lower() if self.tier else "")
-        names = {"cpu": "host", "fs": "disk", "p2p": "p2p"}
-        self.recorder.admitted(sequence, tier=names.get(tier, "external_unspecified") if tier else "")
+        sources: Mapping[str, int] = {"host": sequence.from_tier, self.shared_source: sequence.from_shared}
+        if sequence.offered:
+            sources = {"p2p": sequence.fetched}
+        self.recorder.admitted(sequence, sources=sources, asked=self.connected)
+        if self.tier is not None or self.shared is not None:
+            tokens = sequence.from_tier + sequence.from_shared
+            self.recorder.looked_up(sequence.prompt_length, sequence.cached)
+            self.recorder.loaded(tokens, tokens * self.curve.load_s_per_token)
 
     def _told(self, event: Event) -> None:
         self._events.append(event)
-        if self.tier is not None and isinstance(event, Stored):
-            self.tier.store(event.hashes, event.tokens, parent=event.parent, size=event.block_size)
+        if not isinstance(event, Stored):
+            return
+        if self.tier is not None:
+            new = self.tier.store(event.hashes, event.tokens, parent=event.parent, size=event.block_size)
+            self.recorder.offloaded(new * event.block_size)
+        if self.shared is not None:
+            self._outgoing += map(self._name, event.hashes)
 
     def _look(self) -> None:
         if self.faults.stale_metrics:
@@ -209,6 +271,12 @@ class Engine:
                 running=len(self._batch.running),
                 waiting=len(self._batch.waiting),
                 usage=self.pool.usage,
+                lora_running=_adapters(self._batch.running),
+                lora_waiting=_adapters(self._batch.waiting),
                 asleep=self.asleep,
             )
         )
+
+
+def _adapters(sequences: list[Sequence]) -> tuple[str, ...]:
+    return tuple(sorted({sequence.asked.lora for sequence in sequences if sequence.asked.lora}))

@@ -11,7 +11,6 @@ from llmdctl.sandbox.engine.blocks import hash_blocks
 LENGTH: Final = "length"
 STOP: Final = "stop"
 ABORT: Final = "abort"
-ERROR: Final = "error"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +35,7 @@ class Sequence:
     asked: Asked
     arrived_s: float
     block_size: int
+    seed: str = ""  # of the hashes of its blocks
     tokens: list[int] = field(init=False)
     hashes: list[int] = field(init=False)
     blocks: list[int] = field(default_factory=list)
@@ -48,6 +48,9 @@ class Sequence:
     cached: int = 0  # prompt tokens found in the cache at the first try
     fetched: int = 0  # prompt tokens that came from a tier or another server
     offered: int = 0  # prompt tokens whose KV another server has ready
+    shared: frozenset[int] = frozenset()  # hashes that a shared store has
+    from_tier: int = 0  # prompt tokens that came from the host's memory
+    from_shared: int = 0  # ... and from the shared store
     finished: str | None = None  # a finish reason
     first_computed: int = 0  # prompt tokens that were computed here
 
@@ -57,7 +60,7 @@ class Sequence:
 
     def _hash(self) -> None:
         extra = f"{self.asked.lora or ''}\0{self.asked.salt}"
-        self.hashes = hash_blocks(self.tokens, self.block_size, extra=extra)
+        self.hashes = hash_blocks(self.tokens, self.block_size, seed=self.seed, extra=extra)
 
     @property
     def prompt_length(self) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from llmdctl.sandbox.engine import tokens
+from llmdctl.sandbox.engine.arguments import Settings
 from llmdctl.sandbox.engine.asking import Request
 
 FINGERPRINT: Final = "vllm-0.32.0-llmdctl"
@@ -139,10 +140,10 @@ def _event(content: Mapping[str, Any]) -> bytes:
     return b"data: " + json.dumps(content, separators=(",", ":")).encode() + b"\n\n"
 
 
-def models(names: tuple[str, ...], root: str, loaded: Mapping[str, str], *, max_model_len: int) -> dict[str, Any]:
+def models(settings: Settings, loaded: Mapping[str, str]) -> dict[str, Any]:
     """/v1/models: the base model under each name, then the adapters."""
-    rows = [_model(name, root, None, max_model_len) for name in names]
-    rows += [_model(name, path, names[0], None) for name, path in loaded.items()]
+    rows = [_model(name, settings.model, None, settings.max_model_len) for name in settings.names]
+    rows += [_model(name, path, settings.names[0], None) for name, path in loaded.items()]
     return {"object": "list", "data": rows}
 
 

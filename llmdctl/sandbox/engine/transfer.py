@@ -9,7 +9,6 @@ is carried is the number of tokens, and the blocks are really given back when th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,7 +31,6 @@ class SideChannel:
 
     engine: Engine
     address: str  # tcp://host:port
-    told: Callable[[int], None] = lambda _: None  # tokens that were fetched
 
     async def serve(self) -> None:
         """Answer until cancelled."""
@@ -58,7 +56,6 @@ class SideChannel:
         if found is not None:
             answer = {"tokens": found.prompt_length}
             self.engine.give_back(found)
-            self.told(found.prompt_length)
         await socket.send_multipart((client, b"", msgpack.packb(answer)))
 
 
