@@ -9,19 +9,16 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import psutil
 
-from llmdctl.sandbox.api import Resource
+from tests.e2e.sandbox.objects import SECRETS, WEBHOOKS, wait
 
 HELM_WORKS = "helm"
 LIMIT_S = 60.0
-SECRETS = Resource(path="api/v1", plural="secrets")
-WEBHOOKS = Resource(path="apis/admissionregistration.k8s.io/v1", plural="validatingwebhookconfigurations")
 
 
 class Keyboard(io.StringIO):
@@ -72,10 +69,7 @@ def killed(plane: Any, namespace: str, words: Sequence[str]) -> None:
 def until_pending(plane: Any, namespace: str) -> None:
     """Wait until Helm works on a release of the namespace."""
     url = f"{SECRETS.url(namespace=namespace)}?labelSelector=owner%3Dhelm,status%3Dpending-install"
-    deadline_s = time.monotonic() + LIMIT_S
-    while not plane.api.request("GET", url)["items"]:
-        assert time.monotonic() < deadline_s, "Helm did not begin"
-        time.sleep(0.02)
+    wait("Helm's beginning", lambda: plane.api.items(url), limit_s=LIMIT_S)
 
 
 @contextmanager

@@ -23,13 +23,13 @@ from llmdctl import sandbox
 from llmdctl.cli import main
 from llmdctl.sandbox.api import Resource
 from tests.e2e.examples.cutting import interrupted, killed
+from tests.e2e.sandbox.objects import PODS
 
 pytestmark = pytest.mark.e2e
 
 HERE = Path(__file__).resolve().parents[2] / "examples" / "negative-on-a-cluster"
 CASES = sorted(folder.parent for folder in HERE.glob("*/case.yaml"))
 PLURALS = {"ConfigMap": ("api/v1", "configmaps"), "Deployment": ("apis/apps/v1", "deployments")}
-PODS = Resource(path="api/v1", plural="pods")
 APPLY = "application/apply-patch+yaml"
 VOLATILE = (
     (re.compile(r"-[0-9a-f]{8,10}-[0-9a-z]{5}\b"), "-POD"),

@@ -15,18 +15,13 @@ import yaml
 
 from llmdctl import programs
 from llmdctl.cli import main
-from llmdctl.sandbox.api import Resource
 from llmdctl.sandbox.home import home
+from tests.e2e.sandbox.objects import ACCOUNTS, CLUSTER_BINDINGS, DEPLOYMENTS, NAMESPACES, SECRETS
 
 pytestmark = pytest.mark.e2e
 
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 REVIEWS = {"selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews", "subjectaccessreviews"}
-ACCOUNTS = Resource(path="api/v1", plural="serviceaccounts")
-NAMESPACES = Resource(path="api/v1", plural="namespaces")
-BINDINGS = Resource(path="apis/rbac.authorization.k8s.io/v1", plural="clusterrolebindings")
-SECRETS = Resource(path="api/v1", plural="secrets")
-DEPLOYMENTS = Resource(path="apis/apps/v1", plural="deployments")
 NOT_HERE = ("--accelerator", "l40s")  # no node of the plane has one
 
 
@@ -77,7 +72,7 @@ def installer(plane: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     subject = {"kind": "ServiceAccount", "name": "installer", "namespace": own}
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
     plane.api.create(
-        BINDINGS.url(),
+        CLUSTER_BINDINGS.url(),
         {
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": own},
             "roleRef": role, "subjects": [subject],
@@ -96,7 +91,7 @@ def installer(plane: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     )  # fmt: skip
     yield made
     main(["uninstall", "gated", "--yes", "-n", made.namespace, "--kubeconfig", str(plane.kubeconfig)])
-    plane.api.delete(BINDINGS.url(own))
+    plane.api.delete(CLUSTER_BINDINGS.url(own))
 
 
 def test_a_refused_install_changes_nothing(installer: Installer) -> None:

@@ -6,7 +6,6 @@ import base64
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,18 +20,12 @@ from llmdctl.cli import main
 from llmdctl.kube import Cluster, capture, connect
 from llmdctl.model.inventory import Inventory, Seen
 from llmdctl.model.inventory_file import document, dump, load, redact
-from llmdctl.sandbox.api import Resource
 from tests.e2e.conftest import NODES, Plane
+from tests.e2e.sandbox.objects import ACCOUNTS, BINDINGS, CONFIG_MAPS, PODS, ROLES, SECRETS, wait
 
 pytestmark = pytest.mark.e2e
 
 MARKER = "the-value-of-a-secret"
-SECRETS = Resource(path="api/v1", plural="secrets")
-CONFIG_MAPS = Resource(path="api/v1", plural="configmaps")
-ACCOUNTS = Resource(path="api/v1", plural="serviceaccounts")
-ROLES = Resource(path="apis/rbac.authorization.k8s.io/v1", plural="roles")
-BINDINGS = Resource(path="apis/rbac.authorization.k8s.io/v1", plural="rolebindings")
-PODS = Resource(path="api/v1", plural="pods")
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 RBAC = "rbac.authorization.k8s.io"
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -216,10 +209,8 @@ def _account(plane: Plane, namespace: str, name: str) -> None:
             {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}},
         )
         return
-    until_s = time.monotonic() + 30
-    while not any(item["metadata"]["name"] == name for item in plane.api.items(ACCOUNTS.url(namespace=namespace))):
-        assert time.monotonic() < until_s, "no default service account"
-        time.sleep(0.05)
+    url = ACCOUNTS.url(namespace=namespace)
+    wait("a default service account", lambda: any(item["metadata"]["name"] == name for item in plane.api.items(url)))
 
 
 def _few_rights(plane: Plane, namespace: str, rules: list[dict[str, Any]], folder: Path) -> Path:

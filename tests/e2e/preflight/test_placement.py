@@ -12,17 +12,13 @@ from llmdctl.kube import capture, connect
 from llmdctl.model.check import Placement
 from llmdctl.model.inventory import Inventory
 from llmdctl.preflight import Case
-from llmdctl.sandbox.api import Api, Resource
+from llmdctl.sandbox.api import Api
 from tests.e2e.preflight.clusters import CASE, Cluster, classes, generated
-from tests.e2e.sandbox.objects import DEPLOYMENTS, LWS, PODS
+from tests.e2e.sandbox.objects import CLAIM_TEMPLATES, DEPLOYMENTS, DEVICE_CLASSES, LWS, NODES, PODS, SLICES
 
 pytestmark = pytest.mark.e2e
 
 SEED = 20261122
-NODES = Resource(path="api/v1", plural="nodes")
-SLICES = Resource(path="apis/resource.k8s.io/v1", plural="resourceslices")
-CLASSES = Resource(path="apis/resource.k8s.io/v1", plural="deviceclasses")
-TEMPLATES = Resource(path="apis/resource.k8s.io/v1", plural="resourceclaimtemplates")
 SECTIONS = ("nodes", "pods", "namespaces", "resource-slices", "device-classes", "resource-claims")
 ROLE = "app.kubernetes.io/component"
 NEW = "node.kubernetes.io/not-ready"
@@ -36,10 +32,10 @@ def clusters(plane_apart) -> list[Cluster]:
     api, namespace = plane_apart.api, plane_apart.namespace("place")
     for cluster in made:
         cluster.namespace = namespace
-    api.create_all((CLASSES.url(), item) for item in classes())
+    api.create_all((DEVICE_CLASSES.url(), item) for item in classes())
     api.create_all((NODES.url(), item) for cluster in made for item in cluster.nodes)
     api.create_all((SLICES.url(), item) for cluster in made for item in cluster.slices)
-    api.create_all((TEMPLATES.url(namespace=namespace), item) for cluster in made for item in cluster.templates)
+    api.create_all((CLAIM_TEMPLATES.url(namespace=namespace), item) for cluster in made for item in cluster.templates)
     wanted = {item["metadata"]["name"] for cluster in made for item in cluster.nodes}
     follow(api, f"{NODES.url()}?labelSelector={CASE}", wanted, is_ready)
     api.create_all((PODS.url(namespace=namespace), item) for cluster in made for item in cluster.fillers)

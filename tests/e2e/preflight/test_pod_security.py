@@ -15,15 +15,12 @@ import pytest
 from llmdctl.errors import ClusterError
 from llmdctl.preflight.pod_security import Level, violations
 from llmdctl.preflight.workload import templates
-from llmdctl.sandbox.api import Resource
 from tests.e2e.conftest import Plane
+from tests.e2e.sandbox.objects import ACCOUNTS, NAMESPACES, PODS
 from tests.unit.preflight.cases import catalog, rendered
 
 pytestmark = pytest.mark.e2e
 
-PODS = Resource(path="api/v1", plural="pods")
-ACCOUNTS = Resource(path="api/v1", plural="serviceaccounts")
-NAMESPACES = Resource(path="api/v1", plural="namespaces")
 ACCOUNT = "pods"
 PINNED = ("latest", "v1.25", "v1.33")
 SAFE = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": True}

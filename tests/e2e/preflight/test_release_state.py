@@ -6,8 +6,7 @@ The inventory goes through its file and back, as a captured one does.
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from llmdctl.release import InstallOptions, install
 from llmdctl.sandbox.api import MERGE, Resource
 from llmdctl.values import build
 from tests.e2e.conftest import Plane
+from tests.e2e.sandbox.objects import ACCOUNTS, CLAIMS, DEPLOYMENTS, POOLS, SCALERS, SECRETS, SERVICES, wait
 from tests.unit.preflight.cases import accelerators, catalog, frozen, rendered
 
 pytestmark = pytest.mark.e2e
@@ -33,13 +33,6 @@ pytestmark = pytest.mark.e2e
 CHART = Path(__file__).parents[1] / "release" / "chart"
 CODES = [code for code in CHECKS if code[2:4] in ("04", "05", "15")] + ["LD1407"]
 SECTIONS = frozenset(need for code in CODES for need in CHECKS[code].needs) | {"nodes", "dry-run"}
-POOLS = Resource(path="apis/inference.networking.k8s.io/v1", plural="inferencepools")
-SERVICES = Resource(path="api/v1", plural="services")
-ACCOUNTS = Resource(path="api/v1", plural="serviceaccounts")
-CLAIMS = Resource(path="api/v1", plural="persistentvolumeclaims")
-DEPLOYMENTS = Resource(path="apis/apps/v1", plural="deployments")
-SCALERS = Resource(path="apis/autoscaling/v2", plural="horizontalpodautoscalers")
-SECRETS = Resource(path="api/v1", plural="secrets")
 NAME = "state"
 PATH = "pd-disaggregation"
 
@@ -125,13 +118,6 @@ def place(plane: Plane, doors: tuple[Cluster, Helm], tmp_path: Path) -> Place:
     return Place(plane=plane, cluster=doors[0], helm=doors[1], namespace=plane.namespace("state"), folder=tmp_path)
 
 
-def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
-    end = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < end, "it did not come to be"
-        time.sleep(0.05)
-
-
 def seen(result: CheckResult) -> list[str]:
     return [entry.object for entry in result.evidence]
 
@@ -175,7 +161,7 @@ def test_a_release_left_pending_is_named(place: Place) -> None:
     ]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as helm:
         try:
-            until(lambda: "pending-install" in statuses(place))
+            wait("a pending release", lambda: "pending-install" in statuses(place))
         finally:
             helm.kill()
     found = place.bad()

@@ -16,15 +16,12 @@ from llmdctl.model.check import CheckResult, Outcome
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.checks import CHECKS
 from llmdctl.preflight.judging import judge
-from llmdctl.sandbox.api import Resource
 from tests.e2e.conftest import Plane
+from tests.e2e.sandbox.objects import SERVICES, WEBHOOKS
 from tests.unit.preflight.cases import rendered
 
 pytestmark = pytest.mark.e2e
 
-CONFIGURATIONS = Resource(path="apis/admissionregistration.k8s.io/v1", plural="validatingwebhookconfigurations")
-SERVICES = Resource(path="api/v1", plural="services")
-PODS = Resource(path="api/v1", plural="pods")
 ALL = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*"]}
 DEPLOYMENTS = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]}
 PODS_RULE = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
@@ -59,12 +56,12 @@ CASES: dict[str, dict[str, Any]] = {
 def test_a_dead_webhook_is_said_before_it_refuses(plane: Plane, name: str) -> None:
     namespace = plane.namespace("hooks")
     configuration = f"{namespace}-{name}"
-    plane.api.create(CONFIGURATIONS.url(), written(configuration, namespace, CASES[name]))
+    plane.api.create(WEBHOOKS.url(), written(configuration, namespace, CASES[name]))
     try:
         said = judged(plane, namespace)
         refused = refusals(plane, namespace)
     finally:
-        plane.api.delete(CONFIGURATIONS.url(configuration))
+        plane.api.delete(WEBHOOKS.url(configuration))
     assert (said.outcome is Outcome.FAIL) == bool(refused), f"{said.message} / {refused}"
     assert (configuration in str(said.evidence)) == (said.outcome in (Outcome.FAIL, Outcome.WARN))
 
@@ -73,11 +70,11 @@ def test_a_service_without_endpoints_is_dead_too(plane: Plane) -> None:
     namespace = plane.namespace("hooks")
     service = {"metadata": {"name": "gone"}, "spec": {"ports": [{"port": 443}], "selector": {"app": "gone"}}}
     plane.api.create(SERVICES.url(namespace=namespace), {"apiVersion": "v1", "kind": "Service", **service})
-    plane.api.create(CONFIGURATIONS.url(), written(namespace, namespace, CASES["deployments"]))
+    plane.api.create(WEBHOOKS.url(), written(namespace, namespace, CASES["deployments"]))
     try:
         said = judged(plane, namespace)
     finally:
-        plane.api.delete(CONFIGURATIONS.url(namespace))
+        plane.api.delete(WEBHOOKS.url(namespace))
     assert said.outcome is Outcome.FAIL
     assert "has no ready endpoint" in said.message
 

@@ -25,16 +25,15 @@ from llmdctl.kube import connect
 from llmdctl.lint.epp import check
 from llmdctl.model.selection import Overrides
 from llmdctl.recipe import compose, kept_cells
-from llmdctl.sandbox.api import Resource
 from llmdctl.values import build
 from tests.cells.judging import NAME, NAMESPACE, Judged, batch, catalog, judge
 from tests.cells.linting import lint
 from tests.cells.record import Record
 from tests.cells.sections import fingerprint, sections
+from tests.e2e.sandbox.objects import NAMESPACES
 
 pytestmark = pytest.mark.e2e
 
-NAMESPACES = Resource(path="api/v1", plural="namespaces")
 
 ENVOY = Path(sys.executable).parent / "envoy"
 

@@ -33,17 +33,10 @@ from llmdctl.release import Patience, diff, dry_run
 from llmdctl.release.events import Event, Noticed, Phase, PhaseStarted
 from llmdctl.release.record import latest
 from tests.e2e.release.conftest import CHART, Place
+from tests.e2e.sandbox.objects import wait
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[3]
-
-
-def until(condition: Callable[[], object], limit_s: float = 30.0) -> None:
-    """Wait for something that another process does."""
-    deadline_s = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline_s, "it did not happen"
-        time.sleep(0.02)
 
 
 def widgets(group: str, *versions: str) -> dict[str, Any]:
@@ -204,7 +197,7 @@ def test_ctrl_c_at_each_stage_converges_on_the_next_run(place4: Place, phase: Ph
 
 def test_ctrl_c_while_helm_works_is_passed_on_and_converges(place: Place):
     def when_pending() -> None:
-        until(lambda: (last := latest(place.cluster, "small", place.namespace)) and last.pending)
+        wait("a pending release", lambda: (last := latest(place.cluster, "small", place.namespace)) and last.pending)
         os.kill(os.getpid(), signal.SIGINT)
 
     watcher = threading.Thread(target=when_pending)
@@ -252,11 +245,8 @@ def kill_in_the_middle(plane: Any, place: Place) -> None:
         [sys.executable, "-c", DRIVER, plane.kubeconfig, place.helm.engine.path, place.namespace, CHART], cwd=ROOT
     )
     try:
-        until(
-            lambda: (
-                (last := latest(place.cluster, "small", place.namespace)) and last.pending and last.revision > before
-            )
-        )
+        wait("a new, pending revision", lambda: (last := latest(place.cluster, "small", place.namespace))
+             and last.pending and last.revision > before)  # fmt: skip
         helm = psutil.Process(driver.pid).children()
         driver.kill()
         for process in helm:
