@@ -20,6 +20,7 @@ GENERATORS = (
     "output_schemas.py",
     "lint_rules.py",
     "check_pages.py",
+    "faults.py",
     "matrix.py",
     "preflight_pages.py",
     "readme.py",

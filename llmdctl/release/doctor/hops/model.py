@@ -69,6 +69,7 @@ def _faults(case: Case, listed: list[tuple[LivePod, tuple[str, ...]]]) -> Iterat
                 "only: requests for it are answered or refused by chance",
                 "every adapter on every pod",
                 "Load it on every pod: POST /v1/load_lora_adapter, or --lora-modules.",
+                kubectl("get pods -o wide", case.namespace),
             )
     if case.model and not any(case.model in names for _, names in listed):
         yield broken(

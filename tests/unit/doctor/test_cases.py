@@ -1,0 +1,54 @@
+"""Every seeded fault is named, with its words and its command; a healthy deployment of each kind gives none."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmdctl.model.check import Outcome
+from llmdctl.model.hop import HEALTHY
+from tests.unit.doctor.scenes import FaultCase, all_cases
+
+CASES = all_cases()
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_fault_is_named(case: FaultCase) -> None:
+    found = case.diagnosis
+    assert len(found.chains) == 1
+    chain = found.chains[0]
+    broken = chain.broken
+    expected = case.expected
+    said = "\n".join(f"{hop.name.value} {hop.outcome.value}: {hop.saw}" for hop in chain.hops)
+    said += "".join(f"\nalso {also.kind}: {also.message} {also.remedy}" for also in chain.also)
+    assert (broken.name.value if broken else None) == expected.get("hop"), said
+    if broken is not None:
+        for words in expected.get("saw", ()):
+            assert words in broken.saw, said
+        for words in expected.get("remedy", ()):
+            assert any(words in entry for entry in (*broken.remedy, broken.expected)), broken.remedy
+        assert any(entry.startswith("$ ") for entry in broken.remedy) or broken.name.value == "request", (
+            "a command mends it"
+        )
+    also = [found for found in chain.also if found.outcome is not Outcome.SKIP]
+    for words in expected.get("also", ()):
+        assert any(words in f"{entry.kind} {entry.message} {entry.remedy}" for entry in also), said
+    if "unknown" in expected:
+        assert [hop.name.value for hop in chain.hops if hop.outcome is Outcome.UNKNOWN] == expected["unknown"], said
+    if expected.get("hop") is None and not expected.get("also") and not expected.get("unknown"):
+        assert found.exit_code == HEALTHY, said
+        assert not also, said
+
+
+def test_after_a_broken_hop_nothing_is_looked_at() -> None:
+    for case in CASES:
+        hops = case.diagnosis.chains[0].hops
+        broken = next((index for index, hop in enumerate(hops) if hop.outcome is Outcome.FAIL), len(hops))
+        assert all(hop.outcome is Outcome.SKIP for hop in hops[broken + 1 :]), case.name
+
+
+def test_the_cases_cover_every_hop_and_enough_faults() -> None:
+    broken = [str(case.expected["hop"]) for case in CASES if case.expected.get("hop")]
+    assert len(broken) >= 30
+    assert {"address", "listener", "route", "pool", "epp", "endpoint", "sidecar", "engine", "model", "request"} <= set(
+        broken
+    )
