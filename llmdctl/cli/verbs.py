@@ -26,7 +26,7 @@ SUMMARIES: Final = {
     "uninstall": "Remove a release. Shows what will go first; CRDs, controllers and other shared things stay.",
     "version": "Show the version of llmdctl and the Helm engines it uses.",
     "recipe": "The well-lit paths: list, show, validate, explain, model.",
-    "sandbox": "A real control plane on this machine with simulated nodes. No model is served in it yet.",
+    "sandbox": "A real control plane on this machine, with simulated nodes or one real node that runs containers.",
 }
 """What `llmdctl --help` says of each verb, in its order. The help of the verb itself begins with the same."""
 

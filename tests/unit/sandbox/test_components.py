@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from llmdctl.sandbox import components
-from llmdctl.sandbox.components import COMPONENTS, USERS, Ports, command
+from llmdctl.sandbox.components import COMPONENTS, USERS, Ports, arguments
 from llmdctl.sandbox.home import Home
 
 HOME = Home(name="x", path=Path("/state/x"))
@@ -17,7 +17,7 @@ PORTS = Ports(
 
 
 def text(component):
-    return " ".join(command(component, program="/bin/p", home=HOME, ports=PORTS))
+    return " ".join(arguments(component, home=HOME, ports=PORTS))
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
@@ -25,6 +25,12 @@ def test_no_component_listens_elsewhere(component):
     assert "0.0.0.0" not in text(component)
     for flag in ("--bind-address=", "--advertise-address="):
         assert text(component).count(flag) == text(component).count(flag + "127.0.0.1")
+
+
+def test_beside_a_real_node_pods_reach_the_api_server_at_its_address():
+    words = arguments(components.API_SERVER, home=HOME, ports=PORTS, node_address="172.31.255.1")
+    assert "--advertise-address=172.31.255.1" in words
+    assert not any(word.startswith("--endpoint-reconciler-type") for word in words)
 
 
 def test_the_controller_of_groups_listens_on_loopback_only():
@@ -36,7 +42,7 @@ def test_the_controller_of_groups_listens_on_loopback_only():
 
 def test_every_state_file_lies_in_the_folder():
     for component in COMPONENTS:
-        for word in text(component).split()[1:]:
+        for word in text(component).split():
             path = word.partition("=")[2]
             assert not path.startswith("/") or path.startswith("/state/x"), word
 
