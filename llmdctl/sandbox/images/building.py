@@ -46,7 +46,7 @@ def archives(*names: str, report: Reporter = silent) -> tuple[Path, ...]:
 
 
 def references() -> Mapping[str, str]:
-    """Name of an image -> its reference, such as `sandbox.llmdctl.dev/epp:v0.7.1`. Builds nothing but programs."""
+    """Name of an image -> its reference, such as `sandbox.llmdctl.dev/epp:v0.7.1`. Builds nothing."""
     return {name: _reference(facet) for name, facet in facets().images.items()}
 
 

@@ -23,25 +23,33 @@ _DIGITS: Final = 8  # of the digest, in the tag of a program that cannot tell it
 
 def found_program(name: str, *, report: Reporter = silent) -> programs.Program:
     """The program that goes into an image. Raises ProgramError."""
-    given = os.environ.get(_VARIABLES.get(name, ""))
-    return programs.find(name, path=Path(given).expanduser() if given else None, report=report)
+    return programs.find(name, path=_given(name), report=report)
 
 
-def dialect(*, report: Reporter = silent) -> str:
+def dialect() -> str:
     """What the endpoint picker in the image speaks: `global.llmd.eppVersion`. Raises ProgramError."""
-    found = found_program(PICKER, report=report)
-    if found.origin is programs.Origin.EXPLICIT:
-        return _dialect_of(found.path, found.path.stat().st_mtime_ns)
-    return ".".join(programs.pinned(PICKER).version.split(".")[:2])
+    given = _given(PICKER)
+    if given is None:
+        return ".".join(programs.pinned(PICKER).version.split(".")[:2])
+    found = programs.find(PICKER, path=given)
+    return _dialect_of(found.path, found.path.stat().st_mtime_ns)
 
 
 def tag_of_program(name: str) -> str:
     """`v` and the version; of one given by path the dialect, or `given`, and the start of its digest."""
-    found = found_program(name)
+    given = _given(name)
+    if given is None:
+        return f"v{programs.pinned(name).version}"
+    found = programs.find(name, path=given)
     if found.version != "unknown":
         return f"v{found.version}"
     known = dialect() if name == PICKER else "given"
     return f"{known}-{digest_of(found.path)[:_DIGITS]}"
+
+
+def _given(name: str) -> Path | None:
+    value = os.environ.get(_VARIABLES.get(name, "")) or os.environ.get(programs.pinned(name).variable)
+    return Path(value).expanduser() if value else None
 
 
 @cache

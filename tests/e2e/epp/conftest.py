@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from llmdctl import programs
-from tests.e2e.epp.picker import Picker, detect_version
+from llmdctl.sandbox.images import dialect_of
+from tests.e2e.epp.picker import Picker
 
 
 @pytest.fixture(scope="session")
 def picker(plane) -> Picker:
     given = os.environ.get("LLMDCTL_EPP")
     program = Path(given) if given else programs.find("epp07").path
-    version = os.environ.get("LLMDCTL_EPP_VERSION") or detect_version(program)
+    version = os.environ.get("LLMDCTL_EPP_VERSION") or dialect_of(program)
     return Picker(program=program, version=version, kubeconfig=plane.kubeconfig)

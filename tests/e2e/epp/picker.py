@@ -81,15 +81,6 @@ class Picker:
         return flag.replace("/etc/epp/", f"{folder}/")
 
 
-def detect_version(program: Path) -> str:
-    """The dialect of a binary by the flags it knows: each version added some (see charts/scheduler/dialects)."""
-    asked = subprocess.run([str(program), "--help"], capture_output=True, text=True, check=False)
-    text = asked.stdout + asked.stderr
-    if "allow-experimental-plugins" in text:
-        return "0.10"
-    return "0.9" if "grpc-max-recv-msg-size" in text else "0.7"
-
-
 def configuration_of(objects: Iterable[Manifest]) -> str:
     (text,) = (found["data"]["epp-config.yaml"] for found in objects if "epp-config.yaml" in (found.get("data") or {}))
     return str(text)
