@@ -35,6 +35,7 @@ DOCUMENTS = (
     results.Version,
     results.ReleaseList,
     results.Preflight,
+    results.Verification,
     results.Lint,
     results.LintRules,
     results.InventorySummary,

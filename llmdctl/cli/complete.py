@@ -46,3 +46,10 @@ def checks(incomplete: str) -> list[str]:
     from llmdctl.preflight import CHECKS
 
     return sorted(code for code in CHECKS if code.startswith(incomplete.upper()))
+
+
+def proofs(incomplete: str) -> list[str]:
+    """Codes of verify's proofs."""
+    from llmdctl.release.verify import CLAIMS
+
+    return sorted(code for code in CLAIMS if code.startswith(incomplete.upper()))

@@ -13,6 +13,7 @@ from typing import Any
 from llmdctl.errors import Problem
 from llmdctl.model.check import CheckResult, NodeSummary, Placement, Platform, SectionSummary
 from llmdctl.model.finding import Finding, Severity
+from llmdctl.model.proof import Proof
 from llmdctl.model.recipe import Evidence, Origin
 from llmdctl.model.release import ObjectChange, ReleaseStatus
 
@@ -330,3 +331,23 @@ class Preflight:
     results: tuple[CheckResult, ...]
     nodes: tuple[NodeSummary, ...]
     sections: tuple[SectionSummary, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """`verify`; exit code 9 with a failure among the proofs, 4 with a warning or something unknown under `--strict`."""
+
+    release: str
+    namespace: str
+    recipe: str  # empty when llmdctl did not install it
+    revision: int
+    server: str
+    llmdctl: str  # the version that judged
+    verdict: str
+    exit_code: int
+    counts: Mapping[str, int]  # outcome -> number of proofs
+    entrance: str  # where requests went in; empty when none was sent
+    requests: int  # sent to the model
+    budget: int  # the most that would have been sent
+    seconds: float
+    proofs: tuple[Proof, ...]

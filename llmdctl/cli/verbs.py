@@ -22,6 +22,7 @@ SUMMARIES: Final = {
     ),
     "diff": "Show what an install with these options would change; exit code 10 when there is a difference.",
     "status": "Show a release: its objects, its pods and the address to talk to. Without a name, list releases.",
+    "verify": "Prove that a release does what it was installed for. Sends at most 24 small requests; changes nothing.",
     "doctor": ("Walk from a client to the model and stop at the first broken hop. Says what it saw and what mends it."),
     "uninstall": "Remove a release. Shows what will go first; CRDs, controllers and other shared things stay.",
     "version": "Show the version of llmdctl and the Helm engines it uses.",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from llmdctl.cli.views.wrapping import Wrap
 from llmdctl.model.check import CheckResult, Outcome, PreflightReport
 from llmdctl.preflight import wording
 
@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
 _EVIDENCE: Final = 5  # objects of one check without --verbose
 _INDENT: Final = " " * 6
-_UNBOUNDED: Final = 1_000_000  # a pipe has no width: what is searched for must stand on one line
 _GAP: Final = 2
 
 
 def lines(report: PreflightReport, *, verbose: bool = False, width: int | None = None) -> Iterator[str]:
     """The whole report, ending with the verdict. `width` are columns; None: lines as long as their text."""
-    wrap = _Wrap(width)
+    wrap = Wrap(width)
     yield from wrap(wording.headline(report))
     yield from wrap(wording.cluster(report))
     advice = wording.advice(report)
@@ -45,7 +44,7 @@ def _head(result: CheckResult) -> str:
     return f"{result.outcome.value.upper():<5} {result.code} {result.title}"
 
 
-def _result(result: CheckResult, wrap: _Wrap, *, verbose: bool) -> Iterator[str]:
+def _result(result: CheckResult, wrap: Wrap, *, verbose: bool) -> Iterator[str]:
     ignored = " (a failure, ignored)" if result.ignored else ""
     yield from wrap(f"{_head(result)}{ignored}", hang=_INDENT)
     yield from wrap(result.message, indent=_INDENT)
@@ -59,7 +58,7 @@ def _result(result: CheckResult, wrap: _Wrap, *, verbose: bool) -> Iterator[str]
     yield f"{_INDENT}Why: llmdctl preflight --explain {result.code}"
 
 
-def _remedies(remedy: Iterable[str], wrap: _Wrap) -> Iterator[str]:
+def _remedies(remedy: Iterable[str], wrap: Wrap) -> Iterator[str]:
     """Sentences are wrapped, commands never: what is copied must run."""
     for entry in remedy:
         command = wording.command(entry)
@@ -71,7 +70,7 @@ def _remedies(remedy: Iterable[str], wrap: _Wrap) -> Iterator[str]:
             yield from rest  # a manifest that is handed in: not one space may be added to it
 
 
-def _unknown(report: PreflightReport, wrap: _Wrap, *, verbose: bool) -> Iterator[str]:
+def _unknown(report: PreflightReport, wrap: Wrap, *, verbose: bool) -> Iterator[str]:
     for reason, results in wording.by_reason(report.of(Outcome.UNKNOWN)):
         if len(results) == 1 or verbose:
             for result in results:
@@ -83,7 +82,7 @@ def _unknown(report: PreflightReport, wrap: _Wrap, *, verbose: bool) -> Iterator
         yield ""
 
 
-def _placement(report: PreflightReport, wrap: _Wrap) -> Iterator[str]:
+def _placement(report: PreflightReport, wrap: Wrap) -> Iterator[str]:
     placement, rows = report.placement, wording.placement_rows(report)
     said = [text for text in (placement.reason, placement.fragmentation) if text]
     if not (rows or said):
@@ -100,7 +99,7 @@ def _placement(report: PreflightReport, wrap: _Wrap) -> Iterator[str]:
     yield ""
 
 
-def _table(rows: Sequence[tuple[str, ...]], wrap: _Wrap) -> Iterator[str]:
+def _table(rows: Sequence[tuple[str, ...]], wrap: Wrap) -> Iterator[str]:
     """Columns as wide as their text; the last one is wrapped under itself."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     for row in rows:
@@ -108,27 +107,9 @@ def _table(rows: Sequence[tuple[str, ...]], wrap: _Wrap) -> Iterator[str]:
         yield from wrap(row[-1], indent=front, hang=" " * len(front))
 
 
-class _Wrap:
-    """Text cut into lines at spaces; ASCII stays what it is, and nothing is read as markup."""
-
-    def __init__(self, width: int | None) -> None:
-        self._width = width or _UNBOUNDED
-
-    def __call__(self, text: str, *, indent: str = "", hang: str | None = None) -> list[str]:
-        found = textwrap.wrap(
-            text,
-            width=self._width,
-            initial_indent=indent,
-            subsequent_indent=indent if hang is None else hang,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        return [line.rstrip() for line in found] or [indent.rstrip()]
-
-
 def explained(check: Check, *, width: int | None = None) -> Iterator[str]:
     """The page of one check."""
-    wrap = _Wrap(width)
+    wrap = Wrap(width)
     yield f"{check.code} {check.slug} ({check.category}, {check.severity.value})"
     yield from wrap(check.title)
     yield ""

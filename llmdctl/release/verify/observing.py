@@ -15,7 +15,7 @@ from llmdctl.release.verify.lengths import max_model_len
 from llmdctl.release.verify.names import ENGINES, PROMPT, first
 from llmdctl.release.verify.observed import COLD, END, START, EnginePod, EppPod, Observed, Scrape
 from llmdctl.release.verify.scraping import Scraper
-from llmdctl.release.verify.sending import Sender
+from llmdctl.release.verify.sending import REQUEST_S, Sender
 from llmdctl.release.verify.stack import Stack
 
 _SETTLE_TRIES: Final = 6  # until counters show a request that was answered: some engines publish once a second
@@ -32,6 +32,7 @@ class Effort:
     long: bool = False  # also a stream of 65 s
     ask: bool = True  # False: no proof that is wanted needs a request
     seed: int = 0
+    request_s: float = REQUEST_S  # the longest time of one request
 
 
 def observe(
@@ -55,7 +56,13 @@ def observe(
     sender: Sender | None = None
     if isinstance(entrance, Entrance) and not reason and effort.ask:
         report(f"Sending requests through {entrance}.")
-        sender = Sender(pods=cluster.pods, entrance=entrance, budget=effort.budget, now_s=clock.monotonic)
+        sender = Sender(
+            pods=cluster.pods,
+            entrance=entrance,
+            budget=effort.budget,
+            request_s=effort.request_s,
+            now_s=clock.monotonic,
+        )
         _converse(sender, stack, run, effort, models)
     else:
         run.scrape(START)

@@ -28,6 +28,7 @@ class Sender:
     pods: PodHttp
     entrance: Entrance
     budget: int
+    request_s: float = REQUEST_S
     now_s: Callable[[], float] = time.monotonic
     sent: int = 0
     exchanges: dict[str, Exchange] = field(default_factory=dict)
@@ -52,14 +53,14 @@ class Sender:
     def _whole(self, request: Sent) -> Exchange:
         reply = self.pods.request(
             self.entrance.namespace, self.entrance.pod, self.entrance.port, request.method,
-            self.entrance.prefix + request.path, body=request.body, headers=self._headers(), timeout_s=REQUEST_S,
+            self.entrance.prefix + request.path, body=request.body, headers=self._headers(), timeout_s=self.request_s,
         )  # fmt: skip
         return Exchange(name=request.name, reply=reply)
 
     def _stream(self, request: Sent, started_s: float) -> Exchange:
         answer = self.pods.stream(
             self.entrance.namespace, self.entrance.pod, self.entrance.port, request.method,
-            self.entrance.prefix + request.path, body=request.body, headers=self._headers(), timeout_s=REQUEST_S,
+            self.entrance.prefix + request.path, body=request.body, headers=self._headers(), timeout_s=self.request_s,
         )  # fmt: skip
         body, events, silence_s, last_s = b"", 0, 0.0, started_s
         error = ""

@@ -18,7 +18,9 @@ from llmdctl.release.redaction import redact_text
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict
 from llmdctl.release.verify.observed import Observed
 from llmdctl.release.verify.observing import Effort, Reporter, observe
+from llmdctl.release.verify.prompts import BUDGET
 from llmdctl.release.verify.proofs import CLAIMS
+from llmdctl.release.verify.sending import REQUEST_S
 from llmdctl.release.verify.stack import Stack
 
 _PAGES: Final = "guides/proofs"
@@ -32,7 +34,8 @@ def verify(
     cluster: Cluster,
     claims: Sequence[Claim] = tuple(CLAIMS.values()),
     long: bool = False,
-    budget: int | None = None,
+    budget: int = BUDGET,
+    request_s: float = REQUEST_S,
     clock: Clock = SYSTEM_CLOCK,
     report: Reporter = lambda _: None,
 ) -> VerifyReport:
@@ -50,9 +53,7 @@ def verify(
     objects = placed(helm.manifest(name, namespace, shown.revision).objects, namespace, cluster.served())
     stack = Stack(objects=objects, namespace=namespace, recipe=shown.recipe, facets=shown.facts.facets)
     asks = any(claim.sends for claim in claims)
-    effort = Effort(long=long, ask=asks, seed=random.getrandbits(64))
-    if budget is not None:
-        effort = Effort(long=long, ask=asks, seed=effort.seed, budget=budget)
+    effort = Effort(long=long, ask=asks, seed=random.getrandbits(64), budget=budget, request_s=request_s)
     seen = observe(cluster, stack, release=name, effort=effort, clock=clock, report=report)
     return VerifyReport(
         release=name, namespace=namespace, recipe=shown.recipe, revision=shown.revision, server=cluster.server,

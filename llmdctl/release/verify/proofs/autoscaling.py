@@ -86,7 +86,7 @@ PROOFS: Final = (
         why="An autoscaler that reads <unknown> does nothing, for weeks, unnoticed; KEDA's fallback even hides that.",
         reads="Conditions and health of ScaledObjects, current metrics of HorizontalPodAutoscalers, and the values of"
         " external.metrics.k8s.io.",
-        remedy="Look at the first broken link that the message names: Prometheus, KEDA's operator, its adapter, the HPA.",
+        remedy="Look at the first broken link that the message names: Prometheus, KEDA, its adapter, the HPA.",
         sources=("https://keda.sh/docs/2.21/reference/scaledobject-spec/#fallback",),
     ),
     Claim(

@@ -1,0 +1,89 @@
+"""A report of verify for people: what failed first, with what was read and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from llmdctl.cli.views.wrapping import Wrap
+from llmdctl.model.check import Outcome
+from llmdctl.model.proof import Proof, Reading, VerifyReport
+from llmdctl.release.verify import wording
+
+if TYPE_CHECKING:
+    from llmdctl.release.verify import Claim
+
+_INDENT: Final = " " * 6
+_EVIDENCE: Final = 5  # readings of one proof without --verbose
+
+
+def lines(report: VerifyReport, *, verbose: bool = False, width: int | None = None) -> Iterator[str]:
+    """The whole report, ending with the verdict. `width` are columns; None: lines as long as their text."""
+    wrap = Wrap(width)
+    recipe = f" ({report.recipe})" if report.recipe else ""
+    yield from wrap(f"Release {report.release}{recipe} in namespace {report.namespace}, revision {report.revision}")
+    if report.entrance:
+        yield from wrap(f"Requests went in at {report.entrance}.")
+    yield ""
+    for outcome in (Outcome.FAIL, Outcome.WARN, Outcome.UNKNOWN):
+        for proof in report.of(outcome):
+            yield from _full(proof, wrap, verbose=verbose)
+            yield ""
+    for proof in report.of(Outcome.PASS):
+        yield from (_full(proof, wrap, verbose=True) if verbose else _short(proof, wrap))
+    if verbose:
+        for proof in report.of(Outcome.SKIP):
+            yield from _short(proof, wrap)
+    yield ""
+    yield from wrap(f"{wording.tally(report)}; {wording.effort(report)}.")
+    yield from wrap(wording.verdict(report))
+
+
+def _head(proof: Proof) -> str:
+    return f"{proof.outcome.value.upper():<7} {proof.code} {proof.title}"
+
+
+def _short(proof: Proof, wrap: Wrap) -> Iterator[str]:
+    yield from wrap(f"{_head(proof)}: {proof.message}", hang=_INDENT)
+
+
+def _full(proof: Proof, wrap: Wrap, *, verbose: bool) -> Iterator[str]:
+    yield from wrap(_head(proof), hang=_INDENT)
+    yield from wrap(proof.message, indent=_INDENT)
+    shown = proof.evidence if verbose else proof.evidence[:_EVIDENCE]
+    for each in shown:
+        yield from wrap(f"- {_reading(each)}", indent=_INDENT, hang=f"{_INDENT}  ")
+    if len(shown) < len(proof.evidence):
+        yield f"{_INDENT}- and {len(proof.evidence) - len(shown)} more (-v shows them)"
+    if proof.outcome is Outcome.PASS:
+        return
+    for entry in proof.remedy:  # sentences are wrapped, commands never: what is copied must run
+        yield from [f"{_INDENT}{entry}"] if entry.startswith("$ ") else wrap(entry, indent=_INDENT)
+    yield f"{_INDENT}Why: llmdctl verify --explain {proof.code}"
+
+
+def _reading(each: Reading) -> str:
+    seen = " -> ".join(part for part in (each.before, each.after) if part)
+    return f"{each.where}: {seen}" + (f" (expected {each.expected})" if each.expected else "")
+
+
+def explained(claim: Claim, *, width: int | None = None) -> Iterator[str]:
+    """The page of one proof."""
+    wrap = Wrap(width)
+    yield f"{claim.code} {claim.slug} ({claim.family})"
+    yield from wrap(claim.claim)
+    yield ""
+    yield from wrap(claim.why)
+    yield ""
+    yield from wrap(f"Reads: {claim.reads}")
+    if claim.sends:
+        yield from wrap(f"Sends: {', '.join(claim.sends)}")
+    yield from wrap(f"What to do: {claim.remedy}")
+    for source in claim.sources:
+        yield f"Source: {source}"
+
+
+def catalogue(claims: Iterable[Claim]) -> Iterator[str]:
+    """One proof a line."""
+    for claim in claims:
+        yield f"{claim.code}  {claim.family:<15} {claim.title}"
