@@ -43,6 +43,7 @@ DOCUMENTS = (
     SandboxStatus,
     results.SandboxDown,
     results.Prepared,
+    results.SandboxImages,
     results.SandboxFaults,
     results.Error,
 )

@@ -292,6 +292,26 @@ class Prepared:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SandboxImage:
+    """One image of a real node, as a docker-archive."""
+
+    name: str
+    reference: str
+    archive: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandboxImages:
+    """`sandbox images`."""
+
+    epp_version: str  # the dialect of the endpoint picker in the images
+    values: str  # file that names the images to the charts; empty where none was written
+    images: tuple[SandboxImage, ...]
+    unavailable: Mapping[str, str]  # place of an image in the charts' values -> why it cannot be made here
+
+
+@dataclass(frozen=True, kw_only=True)
 class SandboxFault:
     """One fault on purpose, and what it strikes; empty fields match everything."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from llmdctl.cli import composing, faults
+from llmdctl.cli import composing, faults, sandbox_images
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import CatalogOptions, OutputOptions, SandboxName
 from llmdctl.cli.output import say, use, write_result
@@ -25,6 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(faults.app, name="fault")
+app.command("images")(sandbox_images.images)
 
 
 class NodeKind(StrEnum):

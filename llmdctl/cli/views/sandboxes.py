@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-    from llmdctl.cli.results import SandboxFault
+    from llmdctl.cli.results import SandboxFault, SandboxImages
     from llmdctl.sandbox import SandboxStatus
 
 
@@ -69,3 +69,15 @@ def faults(found: Sequence[SandboxFault]) -> Table | str:
         for fault in found
     )
     return table(("fault", "kind", "namespace", "pod", "labels", "node"), rows)
+
+
+def images(made: SandboxImages) -> Group:
+    """`sandbox images`: what there is, what there is not, and what to do with it."""
+    from rich.console import Group
+    from rich.text import Text
+
+    rows = ((image.name, image.reference, f"{image.size_bytes / 1e6:.0f} MB", image.archive) for image in made.images)
+    more = [f"Not made: {place}. {why}" for place, why in made.unavailable.items()]
+    if made.values:
+        more.append(f"The images by their places, and endpoint picker {made.epp_version}: -f {made.values}")
+    return Group(table(("image", "reference", "size", "archive"), rows), Text(""), *map(Text, more))

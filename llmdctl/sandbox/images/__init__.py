@@ -7,15 +7,19 @@ them; `values()` makes a recipe use them. What there is, and of what, stands in 
 from llmdctl.sandbox.images.building import Built, archives, built, reference, references
 from llmdctl.sandbox.images.chart_values import values, write_values
 from llmdctl.sandbox.images.dialect import dialect_of
+from llmdctl.sandbox.images.exporting import VALUES, Exported, exported
 from llmdctl.sandbox.images.facet import facets
 from llmdctl.sandbox.images.pickers import dialect
 
 __all__ = [
+    "VALUES",
     "Built",
+    "Exported",
     "archives",
     "built",
     "dialect",
     "dialect_of",
+    "exported",
     "facets",
     "reference",
     "references",
