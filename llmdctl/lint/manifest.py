@@ -102,7 +102,7 @@ def look(value: Any, *path: str | int) -> Any:  # noqa: ANN401 - whatever the ma
     """The value at `path` inside `value`, or None where there is none."""
     for step in path:
         if isinstance(step, str):
-            if not isinstance(value, Mapping):
+            if type(value) is not dict and not isinstance(value, Mapping):  # the first alone is twice as fast
                 return None
             value = value.get(step)
         else:

@@ -18,7 +18,7 @@ import psutil
 MARK = "LLMDCTL_SANDBOX_HOME"
 _START_TOLERANCE_S = 1.0  # start times are computed from the boot time, which a clock correction moves a little
 _GONE_LIMIT_S = 10.0
-_KEPT_VARIABLES = ("PATH", "TMPDIR", "LANG", "TZ")
+_KEPT_VARIABLES = ("GOGC", "PATH", "TMPDIR", "LANG", "TZ")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ rendered twice. A pool is made by spawning: the embedded Helm brings a Go runtim
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -27,6 +28,7 @@ from llmdctl.recipe.matrix import candidates, judged
 from llmdctl.values import build, contradictions
 from tests.cells import remembered
 from tests.cells.batch import Batch
+from tests.cells.linting import Linted, is_choice, lint
 from tests.cells.remembered import Key, Objects
 from tests.cells.sections import chart_of, fingerprint, sections
 
@@ -44,6 +46,7 @@ class Judged:
     failures: list[str] = field(default_factory=list)  # cells that compose and do not render
     objects: dict[bytes, bytes] = field(default_factory=dict)  # fingerprint -> packed object
     paths_of: dict[bytes, set[str]] = field(default_factory=dict)  # fingerprint -> paths that have it
+    linted: dict[str, Linted] = field(default_factory=dict)  # path -> what lint says, where it was asked
 
     def add(self, other: Judged) -> None:
         """Take over what another process has found."""
@@ -54,6 +57,8 @@ class Judged:
         self.objects |= other.objects
         for key, paths in other.paths_of.items():
             self.paths_of.setdefault(key, set()).update(paths)
+        for path, linted in other.linted.items():
+            self.linted.setdefault(path, Linted()).add(linted)
 
     def documents(self) -> Iterator[tuple[bytes, Any]]:
         """Each distinct object with its fingerprint."""
@@ -61,17 +66,24 @@ class Judged:
             yield key, json.loads(zlib.decompress(packed))
 
 
-def judge(processes: int = 2, paths: Sequence[str] = (), *, remember: bool = False, forget: bool = False) -> Judged:
+def judge(
+    processes: int = 2,
+    paths: Sequence[str] = (),
+    *,
+    remember: bool = False,
+    forget: bool = False,
+    with_lint: bool = False,
+) -> Judged:
     """Every cell of the default matrix of `paths` (all, when none is named): composed, built and rendered.
 
     With `remember`, what the same charts rendered of the same values in an earlier run is not rendered again; `forget`
-    drops that first.
+    drops that first. `with_lint` lints the cells that `linting.is_choice` picks.
     """
     if forget:
         remembered.forget()
     loaded = catalog()
     chosen = tuple(paths) or loaded.names("path")
-    work = [((model,), chosen, remember) for model in loaded.names("model")]
+    work = [((model,), chosen, remember, with_lint) for model in loaded.names("model")]
     result = Judged()
     if processes == 1:
         for job in work:
@@ -79,31 +91,41 @@ def judge(processes: int = 2, paths: Sequence[str] = (), *, remember: bool = Fal
         return result
     os.environ.setdefault("GOGC", GC_PERCENT)  # for the processes: Go reads it when it starts
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        processes, mp_context=context, initializer=gc.disable
+    ) as pool:  # none makes cycles to speak of
         for found in pool.map(judge_models, *zip(*work, strict=True)):
             result.add(found)
     return result
 
 
-def judge_models(models: Sequence[str], paths: Sequence[str], remember: bool = False) -> Judged:
+def judge_models(
+    models: Sequence[str], paths: Sequence[str], remember: bool = False, with_lint: bool = False
+) -> Judged:
     """The cells of some models on some paths."""
     result = Judged()
     wanted: dict[str, dict[Key, ReleaseSpec]] = {}  # section -> its distinct releases
     owners: dict[Key, list[tuple[str, Mapping[str, str]]]] = {}  # section -> the cells that have it
+    choices: list[tuple[MatrixCell, list[Key]]] = []  # a cell to lint, with its sections
     for cell in cells(models, paths):
         result.considered[cell.path] += 1
         if not cell.recipe:
             continue
         result.kept[cell.path] += 1
-        spec = build(cell.recipe, name=NAME, namespace=NAMESPACE)
-        for section in sections(spec):
+        parts = list(sections(build(cell.recipe, name=NAME, namespace=NAMESPACE)))
+        if with_lint and is_choice(cell, catalog()):
+            choices.append((cell, [section.key for section in parts]))
+        for section in parts:
             wanted.setdefault(section.key[0], {}).setdefault(section.key, section.spec)
             owners.setdefault(section.key, []).append((cell.path, cell.names))
     result.rendered = len(owners)
+    found: dict[Key, Objects] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, specs in wanted.items():
-            for key, objects in rendered(name, specs, Path(folder), "-".join(models), remember=remember).items():
-                _settle(result, objects, owners[key])
+            found |= rendered(name, specs, Path(folder), "-".join(models), remember=remember)
+    for key, objects in found.items():
+        _settle(result, objects, owners[key])
+    result.linted = lint(choices, found)
     return result
 
 

@@ -24,7 +24,9 @@ def place(section: str, chart: Path, group: str, engine: str) -> Path:
     sources = (chart, assets.charts() / "llmd-library")
     files = sorted(file for source in sources for file in source.glob("**/*") if file.is_file())
     driver = Path(__file__).with_name("batch.py").read_bytes()
-    key = content_key([engine, driver, *(part for file in files for part in (str(file), file.read_bytes()))])
+    root = assets.charts()  # not in the key: another checkout of the same charts renders the same
+    parts = (part for file in files for part in (str(file.relative_to(root)), file.read_bytes()))
+    key = content_key([engine, driver, *parts])
     return cache_root() / "cells" / f"{section}-{key}" / f"{group}.pickle"
 
 

@@ -27,7 +27,6 @@ from llmdctl.model.selection import Overrides
 from llmdctl.recipe import compose, kept_cells
 from llmdctl.values import build
 from tests.cells.judging import NAME, NAMESPACE, Judged, batch, catalog, judge
-from tests.cells.linting import lint
 from tests.cells.record import Record
 from tests.cells.sections import fingerprint, sections
 from tests.e2e.sandbox.objects import NAMESPACES
@@ -41,7 +40,7 @@ ENVOY = Path(sys.executable).parent / "envoy"
 @pytest.fixture(scope="module")
 def matrix() -> Judged:
     """The whole default matrix, rendered."""
-    return judge(2, remember=True)
+    return judge(2, remember=True, with_lint=True)
 
 
 @pytest.fixture
@@ -134,9 +133,9 @@ def test_envoy_accepts_every_proxy(matrix: Judged, tmp_path: Path, record: Recor
     record.holds("envoy", by_path(matrix, found), by="Envoy 1.40.0, --mode validate")
 
 
-def test_lint_finds_nothing(record: Record) -> None:
+def test_lint_finds_nothing(matrix: Judged, record: Record) -> None:
     """In the cells that differ from a path's own model, accelerator and engine in one of the three at most."""
-    found = lint(2)
+    found = matrix.linted
     assert {path: list(linted.found) for path, linted in found.items() if linted.found} == {}
     counts = {path: linted.cells for path, linted in found.items()}
     record.holds("lint", counts, by="llmdctl lint, no error, no warning")
