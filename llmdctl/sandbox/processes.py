@@ -18,6 +18,7 @@ import psutil
 MARK = "LLMDCTL_SANDBOX_HOME"
 _START_TOLERANCE_S = 1.0  # start times are computed from the boot time, which a clock correction moves a little
 _GONE_LIMIT_S = 10.0
+_STANDARD_ERROR = 2
 _KEPT_VARIABLES = ("GOGC", "PATH", "TMPDIR", "LANG", "TZ")
 
 
@@ -68,6 +69,7 @@ def start(
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
+        *((os.POSIX_SPAWN_CLOSE, handle) for handle in _inherited()),
     ]
     pid = os.posix_spawn(command[0], list(command), variables, file_actions=actions, setsid=True)
     return Process(
@@ -77,6 +79,18 @@ def start(
         program=program or command[0],
         version=version,
     )
+
+
+def _inherited() -> list[int]:
+    """Open files that a child would get from whoever started us: one may be a lock, held then as long as it lives."""
+    folder = Path("/dev/fd")  # of this process, on Linux and macOS
+    numbers = [int(entry.name) for entry in folder.iterdir()] if folder.is_dir() else []
+    found = []
+    for number in numbers:
+        with contextlib.suppress(OSError):  # the handle that read the folder is closed by now
+            if number > _STANDARD_ERROR and os.get_inheritable(number):
+                found.append(number)
+    return found
 
 
 def _started_s(pid: int) -> float:

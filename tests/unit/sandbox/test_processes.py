@@ -44,6 +44,13 @@ def test_its_output_is_logged(home):
     assert not process.alive
 
 
+def test_it_holds_no_lock_of_whoever_started_us(home, tmp_path):
+    with (tmp_path / "lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
+        process = run(home)
+        assert {file.path for file in psutil.Process(process.pid).open_files()} == {str(home / "log")}
+
+
 def test_end_takes_recorded_and_unrecorded_ones_and_no_others(home, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
