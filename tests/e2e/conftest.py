@@ -88,6 +88,12 @@ class RealNode(Plane):
         """The values that name its images, for `-f`."""
         return sandbox.values(self.name)
 
+    def empty(self, namespace: str) -> None:
+        """As for every plane, but containers are not waited for that drain: nobody asks them any more."""
+        self.api.delete(NAMESPACES.url(namespace))
+        self.api.delete(f"{PODS.url(namespace=namespace)}?gracePeriodSeconds=0")
+        super().empty(namespace)
+
     def forwarded(self, namespace: str, service: str, port: int | None = None) -> AbstractContextManager[str]:
         """The address of a service, as long as the context lasts."""
         return sandbox.forwarded(self.name, namespace, service, port)

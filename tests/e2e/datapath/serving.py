@@ -1,0 +1,105 @@
+"""A release that serves on the real node, seen from outside (its address) and from inside (metrics of its pods)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmdctl.kube import Cluster
+from llmdctl.prometheus import Exposition, parse
+
+ROLE = "app.kubernetes.io/component"
+_LIMIT_S = 120
+
+
+@dataclass(frozen=True)
+class Serving:
+    """One release. `url` is the entrance, reached from this machine."""
+
+    cluster: Cluster
+    namespace: str
+    release: str
+    model: str
+    url: str
+
+    def pods(self, role: str) -> list[str]:
+        """Names of the ready pods of one role, in order."""
+        found = self.cluster.list_objects(
+            "v1",
+            "Pod",
+            namespace=self.namespace,
+            labels={"app.kubernetes.io/instance": self.release, ROLE: role},
+        )
+        return sorted(str(pod["metadata"]["name"]) for pod in found if _ready(pod))
+
+    def metrics(self, role: str) -> dict[str, Exposition]:
+        """What the engine of each pod of a role exposes."""
+        port = self.port(role)
+        return {pod: self.scrape(pod, port) for pod in self.pods(role)}
+
+    def scrape(self, pod: str, port: int) -> Exposition:
+        reply = self.cluster.pods.request(self.namespace, pod, port, "GET", "/metrics")
+        assert reply.good, reply
+        return parse(reply.text)
+
+    def port(self, role: str) -> int:
+        """Where the engine itself listens: a decode pod has the routing sidecar before it."""
+        return 8200 if role == "decode" else 8000
+
+    def total(self, role: str, name: str, **labels: str) -> float:
+        """A metric, summed over the pods of a role; 0 where no pod has counted yet."""
+        return sum(found.total(name, **labels) or 0.0 for found in self.metrics(role).values())
+
+    def ask_engine(self, pod: str, role: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """One completion of one engine, past every router."""
+        import json
+
+        reply = self.cluster.pods.request(
+            self.namespace,
+            pod,
+            self.port(role),
+            "POST",
+            "/v1/completions",
+            body=json.dumps(body).encode(),
+            headers={"content-type": "application/json"},
+        )
+        assert reply.good, reply
+        return dict(reply.document())
+
+
+def llmdctl(*words: str, kubeconfig: Path, expect: int = 0) -> str:
+    """The program as a person runs it; what it wrote on stdout."""
+    done = subprocess.run(
+        [sys.executable, "-m", "llmdctl", *words, "--kubeconfig", str(kubeconfig)],
+        capture_output=True, text=True, timeout=_LIMIT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == expect, f"llmdctl {' '.join(words)} ended with {done.returncode}:\n{done.stderr}"
+    return done.stdout
+
+
+def curl(url: str, *words: str) -> tuple[int, str]:
+    """(status, body) as curl sees them."""
+    command = ["curl", "--silent", "--show-error", "--max-time", "60", "--write-out", "\n%{http_code}", *words, url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
+    body, _, status = done.stdout.rpartition("\n")
+    return int(status), body
+
+
+def shared_prefix(group: object, tokens: int) -> str:
+    """A prompt of about so many tokens that no other group shares."""
+    return " ".join(f"{group}w{number}" for number in range(tokens))
+
+
+def flags(settings: Mapping[str, object]) -> Sequence[str]:
+    return [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+
+
+def _ready(pod: Mapping[str, Any]) -> bool:
+    if pod["metadata"].get("deletionTimestamp"):
+        return False
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
