@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import large_cluster
+from tests.bench import large_cluster, latency
 from tests.cells.judging import judge
 
 BIN = Path(sys.executable).parent
@@ -160,7 +160,7 @@ def children_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-ROWS = ("cells", "help", "render", "install", "inventory")
+ROWS = ("cells", "help", "render", "install", "inventory", "latency")
 
 
 def main() -> None:
@@ -185,6 +185,9 @@ def main() -> None:
                 print(install_row(helm, Path(folder), kubeconfig), flush=True)
     if "inventory" in rows:
         for line in large_cluster.lines(LLMDCTL, shutil.which("kubectl")):
+            print(line, flush=True)
+    if "latency" in rows:
+        for line in latency.rows():
             print(line, flush=True)
 
 
