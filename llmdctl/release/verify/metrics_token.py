@@ -26,7 +26,9 @@ def metrics_token(cluster: Cluster, namespace: str) -> tuple[str, str]:
                 return _token(cluster, owner, name), ""
     except ClusterError as error:
         return "", f"its metrics ask for a token, and none can be had: {error.message}"
-    return "", "its metrics ask for a token, and no service account here may read them"
+    return "", (
+        "its metrics ask for a token, and no service account here may read /metrics (guides/verify.md: how one may)"
+    )
 
 
 def _candidates(cluster: Cluster, namespace: str) -> list[tuple[str, str]]:

@@ -67,7 +67,6 @@ class Exchange:
     error: str = ""
     blind: bool = False  # nobody could be asked, so the error says nothing of the release
     seconds: float = 0.0
-    events: int = 0  # pieces of a stream that came at different moments
     longest_silence_s: float = 0.0
 
 
@@ -92,6 +91,7 @@ class Observed:
     live: Mapping[str, KubernetesObject | None] = field(default_factory=dict)  # Kind/name -> as it is now
     scrapes: Mapping[str, Mapping[str, Scrape]] = field(default_factory=dict)  # moment -> pod -> engine's metrics
     epp_scrapes: Mapping[str, Mapping[str, Scrape]] = field(default_factory=dict)
+    proxy_scrapes: Mapping[str, Scrape] = field(default_factory=dict)  # moment -> Envoy's statistics, beside the picker
     models: Mapping[str, Mapping[str, Any] | str] = field(default_factory=dict)  # pod -> /v1/models, or why not
     logs: Mapping[str, tuple[str, ...] | str] = field(default_factory=dict)  # engine pod -> first lines
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
@@ -146,6 +146,10 @@ class Observed:
     def epp_scrape(self, moment: str, pod: str) -> Exposition:
         """What an endpoint picker exposed at a moment. Raises UnknowableError with the reason."""
         return _readable(self.epp_scrapes.get(moment, {}).get(pod), f"metrics of {pod}")
+
+    def proxy_scrape(self, moment: str) -> Exposition:
+        """What the proxy beside the endpoint picker exposed at a moment. Raises UnknowableError with the reason."""
+        return _readable(self.proxy_scrapes.get(moment), "statistics of the proxy")
 
 
 def _readable(scrape: Scrape | None, what: str) -> Exposition:

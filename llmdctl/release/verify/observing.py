@@ -50,8 +50,9 @@ def observe(
     ready = [pod for pod in engines if pod.ready]
     scraper = Scraper(cluster, stack)
     models = scraper.models(ready)
-    run = _Run(scraper=scraper, ready=ready, epps=[pod for pod in epps if pod.ready], clock=clock)
     entrance = find(cluster, stack)
+    picking = [pod for pod in epps if pod.ready]
+    run = _Run(scraper=scraper, ready=ready, epps=picking, clock=clock, entrance=entrance)
     reason = _no_entrance(stack, entrance, ready)
     sender: Sender | None = None
     if isinstance(entrance, Entrance) and not reason and effort.ask:
@@ -68,7 +69,8 @@ def observe(
         run.scrape(START)
     return Observed(
         release=release, namespace=stack.namespace, stack=stack, engines=engines, epps=epps,
-        live=looking.live_objects(cluster, stack), scrapes=run.scrapes, epp_scrapes=run.epp_scrapes, models=models,
+        live=looking.live_objects(cluster, stack), scrapes=run.scrapes, epp_scrapes=run.epp_scrapes,
+        proxy_scrapes=run.proxy_scrapes, models=models,
         logs=_logs(cluster, stack, ready), exchanges=sender.exchanges if sender else {},
         entrance=str(entrance) if sender else "", no_entrance=reason or ("" if sender else "no request was sent"),
         autoscaling=looking.autoscaling(cluster, stack), requests=sender.sent if sender else 0, budget=effort.budget,
@@ -91,10 +93,12 @@ class _Run:
     ready: list[EnginePod]
     epps: list[EppPod]
     clock: Clock
+    entrance: Entrance | str
 
     def __post_init__(self) -> None:
         self.scrapes: dict[str, Mapping[str, Scrape]] = {}
         self.epp_scrapes: dict[str, Mapping[str, Scrape]] = {}
+        self.proxy_scrapes: dict[str, Scrape] = {}
 
     def scrape(self, moment: str, *, after: str = "") -> None:
         """Read all. `after`: wait until the prompt counters have moved since that moment, for some seconds."""
@@ -105,6 +109,8 @@ class _Run:
             if not after or _prompt_tokens(self.scrapes[moment]) > _prompt_tokens(self.scrapes[after]):
                 break
         self.epp_scrapes[moment] = self.scraper.epps(self.epps)
+        if isinstance(self.entrance, Entrance):
+            self.proxy_scrapes[moment] = self.scraper.proxy(self.entrance)
 
 
 def _prompt_tokens(scrapes: Mapping[str, Scrape]) -> float:

@@ -9,6 +9,7 @@ from llmdctl.errors import ClusterError
 from llmdctl.kube import Cluster
 from llmdctl.prometheus import Exposition, parse
 from llmdctl.release.reading import at_once
+from llmdctl.release.verify.entrance import Entrance
 from llmdctl.release.verify.metrics_token import metrics_token
 from llmdctl.release.verify.observed import EnginePod, EppPod, Scrape
 from llmdctl.release.verify.stack import Role, Stack
@@ -38,6 +39,19 @@ class Scraper:
     def epps(self, pods: Iterable[EppPod]) -> dict[str, Scrape]:
         """Pod -> what an endpoint picker exposes; or why that cannot be read."""
         return {pod.name: self._epp(pod) for pod in pods}
+
+    def proxy(self, entrance: Entrance) -> Scrape:
+        """What the proxy of a standalone release says of itself; or why that cannot be read."""
+        port = self._stack.proxy_stats_port
+        if port is None:
+            return "no port of a proxy beside the endpoint picker gives them"
+        try:
+            reply = self._cluster.pods.request(
+                entrance.namespace, entrance.pod, port, "GET", "/stats/prometheus", timeout_s=_TIMEOUT_S
+            )
+        except ClusterError as error:
+            return error.message
+        return parse(reply.text) if reply.good else f"HTTP {reply.status}"
 
     def _engine(self, pod: EnginePod) -> Scrape:
         role, texts = self._roles[pod.role], []

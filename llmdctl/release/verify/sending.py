@@ -16,7 +16,6 @@ from llmdctl.release.verify.prompts import LONG, LONG_S, Sent
 REQUEST_S: Final = 60.0
 """The longest time of one request: the first one after a start sets up KV transfer, which has been seen to take 31 s
 (vLLM 0.32.0 with NIXL 1.5.1)."""
-_SAME_MOMENT_S: Final = 0.002  # pieces of a stream that come closer together came as one
 _TELLING: Final = (BrokenOffError, NoAnswerError, PortClosedError)  # other errors say nothing of the release
 _KEPT_BYTES: Final = 1 << 20
 
@@ -44,7 +43,7 @@ class Sender:
         except ClusterError as error:
             made = Exchange(name=request.name, error=error.message, blind=not isinstance(error, _TELLING))
         done = Exchange(
-            name=made.name, reply=made.reply, error=made.error, blind=made.blind, events=made.events,
+            name=made.name, reply=made.reply, error=made.error, blind=made.blind,
             longest_silence_s=made.longest_silence_s, seconds=self.now_s() - started_s,
         )  # fmt: skip
         self.exchanges[request.name] = done
@@ -62,12 +61,11 @@ class Sender:
             self.entrance.namespace, self.entrance.pod, self.entrance.port, request.method,
             self.entrance.prefix + request.path, body=request.body, headers=self._headers(), timeout_s=self.request_s,
         )  # fmt: skip
-        body, events, silence_s, last_s = b"", 0, 0.0, started_s
+        body, silence_s, last_s = b"", 0.0, started_s
         error = ""
         try:
             for piece in answer:
                 now_s = self.now_s()
-                events += now_s - last_s > _SAME_MOMENT_S
                 silence_s, last_s = max(silence_s, now_s - last_s), now_s
                 body = (body + piece)[-_KEPT_BYTES:]
                 if request.name == LONG and now_s - started_s >= LONG_S:
@@ -77,7 +75,7 @@ class Sender:
         finally:
             answer.close()
         reply = Reply(status=answer.status, headers=answer.headers, body=body)
-        return Exchange(name=request.name, reply=reply, error=error, events=events, longest_silence_s=silence_s)
+        return Exchange(name=request.name, reply=reply, error=error, longest_silence_s=silence_s)
 
     def _headers(self) -> dict[str, str]:
         headers = {"content-type": "application/json", "accept": "*/*"}

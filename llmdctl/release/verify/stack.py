@@ -117,6 +117,13 @@ class Stack:
         """Where the endpoint picker exposes its metrics."""
         return (self.epp.line.integer("--metrics-port") if self.epp else None) or _METRICS_PORT
 
+    @property
+    def proxy_stats_port(self) -> int | None:
+        """Where the proxy beside the endpoint picker gives statistics; None where there is none."""
+        containers = self.epp.container.pod.containers() if self.epp else ()
+        ports = [entry for container in containers for entry in container.ports]
+        return next((port for name, port in ports if name == "proxy-health"), None)
+
     @cached_property
     def plugins(self) -> frozenset[str]:
         """Types of the endpoint picker's plugins."""

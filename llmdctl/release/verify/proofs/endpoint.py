@@ -64,12 +64,12 @@ def _streams(seen: Observed) -> Verdict:
         return bad
     text = done.reply.text if done.reply else ""
     events = text.count("data: ") - ("data: [DONE]" in text)
-    reading = _reading(seen, done, f"{events} events in {done.events} pieces", "several events, then [DONE]")
+    reading = _reading(seen, done, f"{events} events", "several events, then [DONE]")
     if "data: [DONE]" not in text:
         return failed(f"The stream ended after {events} events without [DONE].", reading, remedy=_walk(seen))
     if not events:
         return failed("The stream has no event.", reading, remedy=_walk(seen))
-    return passed(f"{events} events came in {done.events} pieces, then [DONE].", reading)
+    return passed(f"{events} events came, then [DONE].", reading)
 
 
 def _bad(seen: Observed, done: Exchange) -> Verdict | None:
@@ -125,7 +125,7 @@ PROOFS: Final = (
         claim="A streamed completion arrives event by event and ends with [DONE].",
         judge=_streams, sends=(prompts.STREAM,),
         why="A proxy that gathers the answer before it passes it on makes the first token as late as the last.",
-        reads="The events of one streamed completion, and how many pieces they came in.",
+        reads="The events of one streamed completion.",
         remedy="Look for buffering in the proxies on the way.",
     ),
 )  # fmt: skip

@@ -58,13 +58,13 @@ def _hits_rise(seen: Observed) -> Verdict:
     hits = risen(found)
     moved = [each for each in found if each.by] or list(found)[:1]
     readings = tuple(each.reading("more than before") for each in moved)
+    again = f"A prompt of {tokens // len(prompts.AGAIN)} tokens came {len(prompts.AGAIN)} times again"
     if hits <= 0:
         return failed(
-            f"A prompt of {tokens // len(prompts.AGAIN)} tokens came twice again, and no token of it was found in a"
-            " cache.", *readings,
+            f"{again}, and no token of it was found in a cache.", *readings,
             remedy=("Look at LV0401 (is caching on) and LV0403 (does the prompt go to the same pod).",),
         )  # fmt: skip
-    return passed(f"{number(hits)} of {tokens} repeated prompt tokens were found in a cache.", *readings)
+    return passed(f"{again}; engines found {number(hits)} tokens in their caches.", *readings)
 
 
 def _together(seen: Observed) -> Verdict:

@@ -9,12 +9,15 @@ from llmdctl.kube import KubernetesObject
 from llmdctl.model.proof import Reading
 from llmdctl.release.verify import prompts
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
-from llmdctl.release.verify.counting import epp_changes, risen
+from llmdctl.release.verify.counting import epp_changes, number, risen
 from llmdctl.release.verify.loaded import loaded, rendered
 from llmdctl.release.verify.names import REQUESTS
 from llmdctl.release.verify.observed import END, START, EppPod, Observed
 
 _SHOWN: Final = 4  # differences in a message
+_UPSTREAM: Final = "envoy_cluster_upstream_rq_total"
+_PICKED: Final = "picked"  # the clusters of the proxy that the charts render
+_FALLBACK: Final = "fallback"
 _CHECKSUM: Final = "checksum/config"
 _REINSTALL: Final = ("Run the same `llmdctl install` again: it puts back what was rendered.",)
 
@@ -80,18 +83,44 @@ def _places(seen: Observed) -> Verdict:
     if seen.stack.epp is None:
         raise NotConcernedError("the release has no endpoint picker")
     sent = [name for name in (prompts.COLD, *prompts.AGAIN) if seen.exchange(name).reply is not None]
-    found = epp_changes(seen, REQUESTS, before=START, after=END)
+    try:
+        found = epp_changes(seen, REQUESTS, before=START, after=END)
+    except UnknowableError as missing:
+        return _passed_on(seen, len(sent), missing)
     placed = risen(found)
     readings = tuple(each.reading(f"+{len(sent)}") for each in found)
     if placed < len(sent):
-        return failed(
-            f"The endpoint picker placed {placed:.0f} of {len(sent)} requests: the others went past it.", *readings,
-            remedy=(
-                "With failureMode FailOpen a proxy sends requests anywhere while the endpoint picker does not answer.",
-                f"$ kubectl logs -n {seen.namespace} -l app.kubernetes.io/component=epp --tail=50",
-            ),
-        )  # fmt: skip
+        said = f"The endpoint picker placed {placed:.0f} of {len(sent)} requests: the others went past it."
+        return failed(said, *readings, remedy=_past(seen))
     return passed(f"The endpoint picker placed {placed:.0f} requests while {len(sent)} were sent.", *readings)
+
+
+def _passed_on(seen: Observed, sent: int, missing: UnknowableError) -> Verdict:
+    """Where the picker's metrics cannot be read: to which of its clusters the proxy gave the requests."""
+    rises = {}
+    for cluster in (_PICKED, _FALLBACK):
+        before, after = (
+            seen.proxy_scrape(moment).total(_UPSTREAM, envoy_cluster_name=cluster) for moment in (START, END)
+        )
+        if before is None or after is None:
+            raise missing
+        rises[cluster] = (before, after)
+    readings = tuple(
+        Reading(where=f"{seen.entrance} {_UPSTREAM} {cluster}", before=number(before), after=number(after))
+        for cluster, (before, after) in rises.items()
+    )
+    past = rises[_FALLBACK][1] - rises[_FALLBACK][0]
+    if past > 0:
+        said = f"The proxy gave {past:.0f} of {sent} requests to any pod, since nobody had placed them."
+        return failed(said, *readings, remedy=_past(seen))
+    return passed(f"The proxy gave all {sent} requests to the pods that were picked, none to any pod.", *readings)
+
+
+def _past(seen: Observed) -> tuple[str, ...]:
+    return (
+        "With failureMode FailOpen a proxy sends requests anywhere while the endpoint picker does not answer.",
+        f"$ kubectl logs -n {seen.namespace} -l app.kubernetes.io/component=epp --tail=50",
+    )
 
 
 def _config(seen: Observed) -> Mapping[str, Any]:
@@ -170,7 +199,8 @@ PROOFS: Final = (
         judge=_places, sends=(prompts.COLD, *prompts.AGAIN),
         why="With failureMode FailOpen everything is answered while the endpoint picker is away: round robin, no prefix"
         " routing, no prefill elsewhere, and no error.",
-        reads="The endpoint picker's counter of requests, before and after.",
+        reads="The endpoint picker's counter of requests, before and after; where that cannot be read, to which pods"
+        " the proxy of a standalone release gave them.",
         remedy="Look at the endpoint picker's log and at the proxy's health check of it.",
     ),
 )  # fmt: skip

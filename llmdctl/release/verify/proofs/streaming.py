@@ -40,7 +40,8 @@ def _streamed(seen: Observed) -> Verdict:
         raise NotConcernedError(f"--long sends a stream of {prompts.LONG_S:.0f} s; it was not given")
     done = seen.exchange(prompts.LONG)
     reading = Reading(
-        where=f"{seen.entrance}: request {done.name}", after=f"{done.seconds:.0f} s, {done.events} pieces",
+        where=f"{seen.entrance}: request {done.name}",
+        after=f"{done.seconds:.0f} s, longest silence {done.longest_silence_s:.1f} s",
         expected=f"{prompts.LONG_S:.0f} s",
     )  # fmt: skip
     if done.error:
