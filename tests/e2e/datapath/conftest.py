@@ -1,4 +1,4 @@
-"""Releases on the real node; one of each for a whole module, for an installation takes as long as twenty requests."""
+"""Releases on the real node; one of each for many tests, for an installation takes longer than all their requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.e2e.datapath.serving import Serving, llmdctl
 Install = Callable[..., contextlib.AbstractContextManager[Serving]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def serve(real_node) -> Install:
     """`serve(recipe, model, *words)`: installed, ready, reached; gone at the end."""
 
@@ -33,6 +33,13 @@ def serve(real_node) -> Install:
         real_node.empty(namespace)
 
     return serving
+
+
+@pytest.fixture(scope="session")
+def baseline(serve: Install) -> Iterator[Serving]:
+    """optimized-baseline with three replicas, for every module that wants one behind an endpoint picker."""
+    with serve("optimized-baseline", "Qwen/Qwen3-32B", "--role", "aggregate.replicas=3") as found:
+        yield found
 
 
 @pytest.fixture

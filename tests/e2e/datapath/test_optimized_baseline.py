@@ -16,10 +16,9 @@ ASKED = 6  # requests of each group
 TOKENS = 640
 
 
-@pytest.fixture(scope="module")
-def serving(serve):
-    with serve("optimized-baseline", MODEL, "--role", "aggregate.replicas=3") as found:
-        yield found
+@pytest.fixture
+def serving(baseline: Serving) -> Serving:
+    return baseline
 
 
 def _rate(serving: Serving, before: tuple[float, float]) -> float:
