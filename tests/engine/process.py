@@ -94,7 +94,8 @@ def engine(*words: str, environment: Mapping[str, str] | None = None) -> Iterato
     flags = ("--host", "127.0.0.1", "--port", str(port))
     process = subprocess.Popen(
         [sys.executable, "-m", "llmdctl.sandbox.engine", *words, *flags],
-        env={**os.environ, "PYTHONPATH": alone(), **(environment or {})}, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": alone(), **(environment or {})}, cwd="/",
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     server = Server(port=port, process=process)
     try:

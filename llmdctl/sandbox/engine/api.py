@@ -158,6 +158,7 @@ class Api:
                 return 0
         except (TransferError, KeyError, ValueError) as cause:
             rank.engine.recorder.fetch_failed()
+            rank.engine.revision += 1
             if self.settings.kv_transfer.get("kv_load_failure_policy", "fail") == "recompute":
                 return 0
             raise RequestError(f"KV transfer failed: {cause}", status=500, kind="InternalServerError") from cause
@@ -218,7 +219,9 @@ class Api:
     async def _metrics(self, _: HttpRequest) -> Response:
         if self.ranks[0].engine.faults.deaf_metrics:
             return Response(status_code=503)
-        return Response(self.page.text(), media_type="text/plain; version=1.0.0; charset=utf-8")
+        revision = sum(rank.engine.revision for rank in self.ranks)
+        text = self.page.text(revision, busy=any(rank.engine.load for rank in self.ranks))
+        return Response(text, media_type="text/plain; version=1.0.0; charset=utf-8")
 
     async def _health(self, _: HttpRequest) -> Response:
         return Response(status_code=503 if any(rank.engine.faults.unhealthy for rank in self.ranks) else 200)

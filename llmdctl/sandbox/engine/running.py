@@ -44,6 +44,7 @@ class Engine:
     faults: Faults = field(default_factory=Faults)
     asleep: int = 0
     draining: bool = False
+    revision: int = 0  # goes up with all that /metrics shows
     _batch: Batch = field(init=False)
     _queues: dict[Sequence, asyncio.Queue[Token]] = field(init=False, default_factory=dict)
     _events: list[Event] = field(init=False, default_factory=list)
@@ -179,6 +180,7 @@ class Engine:
                 del self._kept[request]
                 self._batch.release(sequence)
                 self.recorder.expired()
+                self.revision += 1
 
     async def _idle(self) -> None:
         soonest = min((until_s for _, until_s in self._kept.values()), default=None)
@@ -218,6 +220,7 @@ class Engine:
             return
         try:
             self.recorder.written(await self.shared.keep(names) * self.pool.size)
+            self.revision += 1
         except OSError as cause:
             _LOG.warning("the shared store took no blocks: %s", cause)
 
@@ -264,6 +267,7 @@ class Engine:
             self._outgoing += map(self._name, event.hashes)
 
     def _look(self) -> None:
+        self.revision += 1
         if self.faults.stale_metrics:
             return
         self.recorder.look(

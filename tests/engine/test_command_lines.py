@@ -1,0 +1,112 @@
+"""Every engine container that the charts render is understood, strictly, and becomes what its recipe means."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmdctl.sandbox.engine import connectors
+from llmdctl.sandbox.engine.__main__ import read
+from llmdctl.sandbox.engine.shared import Folder, Remote
+from tests.engine.rendered import Container, containers
+
+
+def named(*, path: str = "", engine: str = "", facet: str = "", role: str = "") -> list[Container]:
+    wanted = {"path": path, "engine": engine, "facet": facet, "role": role}
+    return [each for each in containers() if all(getattr(each, key) == value for key, value in wanted.items() if value)]
+
+
+def elsewhere(container: Container, tmp_path: Path) -> Any:
+    """Where its blocks are; the file that a ConfigMap would hold is written for it."""
+    env = dict(container.env)
+    if "MOONCAKE_CONFIG_PATH" in env:
+        file = tmp_path / "mooncake.json"
+        file.write_text(json.dumps({"master_server_address": env["KV_STORE"]}))
+        env["MOONCAKE_CONFIG_PATH"] = str(file)
+    return connectors.elsewhere(read(container.words()), env)
+
+
+def test_every_container_of_every_recipe_is_understood(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    refused = []
+    for container in containers():
+        for index in range(container.pods):
+            try:
+                settings = read(container.words(index))
+            except SystemExit:
+                refused.append((container, capsys.readouterr().err.splitlines()[-1]))
+                continue
+            serving = [settings.port + at for at in range(settings.ranks.local if settings.ranks.each_serves else 1)]
+            assert set(serving) <= set(container.ports), container
+            assert settings.engine == container.engine
+        elsewhere(container, tmp_path)
+    assert refused == []
+    paths = {each.path for each in containers()}
+    assert len(paths) == 13
+    assert {each.engine for each in containers()} == {"vllm", "sglang"}
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_pod_of_a_wide_group_holds_its_own_ranks_behind_a_port_each(index: int) -> None:
+    for container in named(path="wide-ep", facet="precise"):
+        settings = read(container.words(index))
+        ranks = settings.ranks
+        assert (ranks.size, ranks.local, ranks.start, ranks.each_serves) == (16, 8, 8 * index, True)
+        assert ranks.supervisor_port in container.ports
+        assert ranks.group is not None
+        assert (ranks.group.host, ranks.group.leader) == ("x-decode-0.x-decode.n", index == 0)
+        ports = [connectors.side_channel(settings, container.env, number) for number in ranks.numbers]
+        assert ports == [("10.244.0.9", 5600 + number) for number in ranks.numbers]
+        first = int(settings.kv_events["endpoint"].rpartition(":")[2])
+        assert [first + number for number in ranks.numbers] == list(range(5556, 5564)), "vLLM adds the rank to the port"
+
+
+@pytest.mark.parametrize(
+    ("facet", "engine", "kind", "names"),
+    [
+        ("cpu", "vllm", None, {"offloading"}),
+        ("lmcache-cpu", "vllm", None, {"lmcache"}),
+        ("lmcache-redis", "vllm", Remote, {"lmcache"}),
+        ("local-nvme", "vllm", Folder, {"lmcache"}),
+        ("shared-fs", "vllm", Folder, {"offloading", "tiering"}),
+        ("mooncake", "vllm", Remote, set()),
+        ("mooncake", "sglang", Remote, set()),
+        ("cpu", "sglang", None, set()),
+    ],
+)  # fmt: skip
+def test_tiers_are_where_the_recipe_says(facet: str, engine: str, kind: Any, names: set[str], tmp_path: Path) -> None:
+    found = named(facet=facet, engine=engine, role="prefill") + named(facet=facet, engine=engine, role="prefill-decode")
+    assert found
+    for container in found:
+        there = elsewhere(container, tmp_path)
+        assert (there.shared and type(there.shared)) == kind
+        assert there.names - {"nixl"} == names
+        if facet != "mooncake":
+            assert there.cpu_bytes > 2**35
+
+
+def test_prefill_and_decode_find_each_other() -> None:
+    for container in named(path="pd-disaggregation", engine="vllm"):
+        settings = read(container.words())
+        assert connectors.side_channel(settings, container.env, 0) == ("10.244.0.9", 5600)
+    modes = {
+        container.role: read(container.words()).disaggregation
+        for container in named(path="pd-disaggregation", engine="sglang", facet="default")
+    }
+    assert modes == {"prefill": "prefill", "decode": "decode"}
+
+
+def test_adapters_and_drain() -> None:
+    for container in named(facet="two-adapters"):
+        settings = read(container.words())
+        assert settings.adapters == {"sql": "/adapters/sql", "de": "/adapters/de"}
+        assert settings.max_loras == 2
+    assert all(read(each.words()).shutdown_s == 110 for each in named(engine="vllm", facet="default"))
+    assert all(read(each.words()).shutdown_s is None for each in named(engine="sglang"))
+
+
+def test_precise_routing_gets_events_of_either_engine() -> None:
+    engines = {each.engine for each in named(facet="precise") if read(each.words()).kv_events["enable_kv_cache_events"]}
+    assert engines == {"vllm", "sglang"}
