@@ -101,8 +101,10 @@ ports:
   - {name: http-metrics, containerPort: {{ int $ports.eppMetrics }}, protocol: TCP}
 # "liveness" and "readiness" are services of the EPP's health server; without leader election both mean "the pool is known".
 # A follower is alive and never ready.
+# The health server answers before the EPP has made its self-signed key (RSA 4096: seconds, without a core to itself far more)
+# and takes requests; until then every request ends with 500.
 startupProbe:
-  grpc: {port: {{ int $ports.grpcHealth }}, service: liveness}
+  tcpSocket: {port: grpc-ext-proc}
   periodSeconds: 2
   failureThreshold: 60
 livenessProbe:
