@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,11 +45,17 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def ask(self, path: str, body: Any = None, *, method: str | None = None) -> Answer:
+    def ready(self) -> None:
+        """Wait until it serves."""
+        _await(self)
+
+    def ask(
+        self, path: str, body: Any = None, *, method: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """One request; `body` is sent as JSON, bytes as they are."""
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         request = urllib.request.Request(
-            self.url + path, data=data, method=method, headers={"Content-Type": "application/json"}
+            self.url + path, data=data, method=method, headers={"Content-Type": "application/json", **(headers or {})}
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -74,6 +80,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def free_ports(number: int) -> int:
+    """The first of some ports that follow each other."""
+    while True:
+        first = free_port()
+        with ExitStack() as stack:
+            try:
+                for port in range(first, first + number):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return first
+
+
 @cache
 def alone() -> str:
     """A folder with the engine as an image has it: its own package and its data, and nothing else of llmdctl."""
@@ -88,9 +107,11 @@ def alone() -> str:
 
 
 @contextmanager
-def engine(*words: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+def engine(
+    *words: str, environment: Mapping[str, str] | None = None, port: int = 0, ready: bool = True
+) -> Iterator[Server]:
     """An engine with these arguments, ready; it is ended afterwards."""
-    port = free_port()
+    port = port or free_port()
     flags = ("--host", "127.0.0.1", "--port", str(port))
     process = subprocess.Popen(
         [sys.executable, "-m", "llmdctl.sandbox.engine", *words, *flags],
@@ -99,7 +120,8 @@ def engine(*words: str, environment: Mapping[str, str] | None = None) -> Iterato
     )  # fmt: skip
     server = Server(port=port, process=process)
     try:
-        _await(server)
+        if ready:
+            server.ready()
         yield server
     finally:
         process.terminate()
