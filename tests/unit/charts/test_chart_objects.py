@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from llmdctl.errors import LlmdctlError
+from llmdctl.helm import open_renderer
 from tests.unit.charts.cases import BASIC, CASES, EVERYTHING, LONGEST, SPLIT, at, containers, key, merged, pod_templates
 
 CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding"}
@@ -17,7 +18,7 @@ every_case = pytest.mark.parametrize("values", CASES.values(), ids=CASES)
 
 @every_case
 def test_same_values_same_text(render, values) -> None:
-    assert render(values) == render(values)
+    assert render(values) == render(values, engine=open_renderer())
 
 
 @every_case

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,11 @@ FOLDER = TESTS / "cases" / "preflight"
 INVENTORIES = TESTS / "fixtures" / "inventories"
 Chosen = tuple[tuple[str, Any], ...]
 Objects = tuple[Mapping[str, Any], ...]
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is some ten times faster where it is there
 NOTHING = {"version": Section(seen=Seen.OK, items=({"gitVersion": "v1.34.4"},))}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Example:
     """One case of one check."""
 
@@ -58,8 +59,9 @@ class Example:
         """As pytest names it."""
         return f"{self.code}-{self.written['name']}"
 
+    @cached_property
     def case(self) -> Case:
-        """What the rule is given."""
+        """What the rule is given; the same for every test of the example, with what it has derived."""
         inventory = Inventory(captured_at="2026-11-22T00:00:00Z", llmdctl="0", sections=sections(self.written))
         chosen = self.written.get("recipe")
         namespace = self.written.get("namespace", "default")
@@ -77,14 +79,15 @@ class Example:
         )  # fmt: skip
 
 
-def examples() -> list[Example]:
+@cache
+def examples() -> tuple[Example, ...]:
     """Every case of every check."""
     found = []
     for file in sorted(FOLDER.glob("*/*.yaml")):
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        document = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)
         place = str(file.relative_to(TESTS))
         found += [Example(code=document["code"], file=place, written=entry) for entry in document["cases"]]
-    return found
+    return tuple(found)
 
 
 def sections(written: Mapping[str, Any]) -> dict[str, Section]:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
+
+from llmdctl.model.inventory import Section
+from llmdctl.preflight.case import Case
+from llmdctl.preflight.checks import CHECKS
+from llmdctl.preflight.judging import judge
 
 Path = tuple[str, ...]
 EACH = "[]"
@@ -72,3 +78,17 @@ def without(value: Any, path: Path) -> Any:
     if not rest:
         return {key: each for key, each in value.items() if key != step}
     return {**value, step: without(value[step], tuple(rest))}
+
+
+def sections_read(case: Case, code: str) -> frozenset[str]:
+    """The sections that a check reads in a case."""
+    seen: set[str] = set()
+
+    class Watched(dict[str, Section]):
+        def get(self, name: str, default: Section | None = None) -> Section | None:  # type: ignore[override]
+            seen.add(name)
+            return super().get(name, default)
+
+    watched = Watched(case.inventory.sections)
+    judge(replace(case, inventory=replace(case.inventory, sections=watched)), [CHECKS[code]])
+    return frozenset(seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -13,8 +14,8 @@ from llmdctl.preflight.case import Case
 from llmdctl.preflight.checks import CHECKS
 from llmdctl.preflight.judging import judge
 from tests.unit.preflight.cases import Example
-from tests.unit.preflight.recording import EACH, Path, leaves, recording, without
-from tests.unit.preflight.test_cases import GOOD, read_by
+from tests.unit.preflight.recording import EACH, Path, leaves, recording, sections_read, without
+from tests.unit.preflight.test_cases import GOOD
 
 UNKNOWN = (Seen.ABSENT, Seen.TIMED_OUT, Seen.FAILED, Seen.FORBIDDEN)
 NAMED = frozenset({"name", "namespace", "kind", "apiVersion"})
@@ -84,10 +85,16 @@ def judged(case: Case, code: str) -> CheckResult:
     return judge(case, [CHECKS[code]])[0]
 
 
+@cache
+def read_by(example: Example) -> frozenset[str]:
+    """The sections that its check reads in an example."""
+    return sections_read(example.case, example.code)
+
+
 @pytest.mark.parametrize("example", GOOD, ids=lambda example: example.id)
 def test_no_section_can_be_taken_away(example: Example) -> None:
-    case = example.case()
-    for name in read_by(case, example.code):
+    case = example.case
+    for name in read_by(example):
         for seen in UNKNOWN:
             result = judged(changed(case, name, Section(seen=seen, reason="taken away")), example.code)
             assert result.outcome is not Outcome.PASS, f"passes with {name} {seen.value}"
@@ -95,15 +102,17 @@ def test_no_section_can_be_taken_away(example: Example) -> None:
             assert result.message, "nothing is said"
 
 
-def fields(case: Case, code: str) -> Iterator[tuple[str, Path]]:
+def fields(example: Example) -> Iterator[tuple[str, Path]]:
     """Each field of an item that the rule reads: section, path."""
+    case = example.case
     read: set[Path] = set()
     sections = {
         name: replace(found, items=tuple(recording(item, (name,), read) for item in found.items))
         for name, found in case.inventory.sections.items()
+        if name in read_by(example)
     }
-    watched = replace(case, inventory=replace(case.inventory, sections=sections))
-    assert judged(watched, code).outcome is Outcome.PASS, "watching changes nothing"
+    watched = replace(case, inventory=replace(case.inventory, sections={**case.inventory.sections, **sections}))
+    assert judged(watched, example.code).outcome is Outcome.PASS, "watching changes nothing"
     yield from ((path[0], path[1:]) for path in leaves(read) if len(path) > 1)
 
 
@@ -114,8 +123,8 @@ def lacking(case: Case, name: str, path: Path) -> Case:
 
 @pytest.mark.parametrize("example", GOOD, ids=lambda example: example.id)
 def test_no_rule_trips_over_a_field_that_is_not_there(example: Example) -> None:
-    case = example.case()
-    for name, path in fields(case, example.code):
+    case = example.case
+    for name, path in fields(example):
         if path[-1] not in NAMED:
             result = judged(lacking(case, name, path), example.code)
             assert "This is a bug" not in result.message, f"{name} {'.'.join(path)}: {result.message}"
@@ -128,7 +137,7 @@ def test_a_check_never_passes_without_the_fact_that_it_is_about(code: str) -> No
     for example in GOOD:
         if example.code != code:
             continue
-        case = example.case()
+        case = example.case
         mutated = lacking(case, name, tuple(path))
         if mutated.inventory.section(name).items == case.inventory.section(name).items:
             continue  # it passes without the fact for another reason, such as that nothing asks for it

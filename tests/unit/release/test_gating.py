@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -10,13 +9,13 @@ import pytest
 from llmdctl.errors import PreflightError, UsageError
 from llmdctl.model.check import Outcome
 from llmdctl.model.finding import Severity
-from llmdctl.model.inventory import Section
 from llmdctl.model.release import ObjectKey, ReleaseSpec
 from llmdctl.preflight import CHECKS, Case
 from llmdctl.preflight.judging import judge
 from llmdctl.release import gating, releases, status
 from llmdctl.release.events import Phase, PhaseStarted
 from tests.unit.preflight.cases import examples
+from tests.unit.preflight.recording import sections_read
 from tests.unit.release.conftest import World, spec
 
 DEPLOYMENT = ObjectKey(api_version="apps/v1", kind="Deployment", namespace="llm", name="pd-decode")
@@ -113,7 +112,7 @@ def test_a_code_that_is_none_is_refused_with_the_nearest():
 )
 def test_no_more_is_refused_by_the_gate_than_by_preflight(example):
     """What the gate does not read is absent: its answer is the same, or unknown, never another failure."""
-    case = example.case()
+    case = example.case
     unprobed = {name: found for name, found in case.inventory.sections.items() if name != "probes"}
     case = replace(case, inventory=replace(case.inventory, sections=unprobed))  # an install never probes
     had = judge(case, [CHECKS[example.code]])[0].outcome
@@ -125,15 +124,6 @@ def test_no_more_is_refused_by_the_gate_than_by_preflight(example):
         assert got is Outcome.FAIL, f"the gate does not read {sorted(missing(case, example.code))}"
 
 
-def missing(case: Case, code: str) -> set[str]:
+def missing(case: Case, code: str) -> frozenset[str]:
     """The sections that a check reads and the gate does not."""
-    seen: set[str] = set()
-
-    class Watched(dict[str, Section]):
-        def get(self, name: str, default: Section | None = None) -> Section | None:  # type: ignore[override]
-            seen.add(name)
-            return super().get(name, default)
-
-    watched: Mapping[str, Section] = Watched(case.inventory.sections)
-    judge(replace(case, inventory=replace(case.inventory, sections=watched)), [CHECKS[code]])
-    return seen - gating.sections()
+    return sections_read(case, code) - gating.sections()
