@@ -199,6 +199,11 @@ class Case:
                     return Proxy(container=container, pods=pods, service=service, port=row)
         return Proxy(container=container, pods=pods, service=None)
 
+    @property
+    def standalone(self) -> bool:
+        """Whether an Envoy is meant to stand beside the picker, also while no pod of it is there."""
+        return any(is_envoy(found) for epp in self.epps for found in epp.container.pod.containers())
+
     @staticmethod
     def _is_entrance(row: Mapping[str, Any], pod: LivePod) -> bool:
         """A port called http that no other container of the pod has: it was meant for the proxy."""

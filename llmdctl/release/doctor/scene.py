@@ -89,9 +89,12 @@ class LivePod:
         return self.manifest.table("metadata", "labels")
 
     @property
+    def leaving(self) -> bool:
+        """Whether it is being deleted."""
+        return self.manifest.get("metadata", "deletionTimestamp") is not None
+
+    @property
     def ready(self) -> bool:
-        if self.manifest.get("metadata", "deletionTimestamp"):
-            return False
         conditions = self.manifest.rows("status", "conditions")
         return any(row.get("type") == "Ready" and row.get("status") == "True" for row in conditions)
 
@@ -153,9 +156,9 @@ class Scene:
 
     @cached_property
     def pods(self) -> tuple[LivePod, ...]:
-        """Every pod that is not over."""
+        """Every pod that is neither over nor on its way out: one that drains for a minute says nothing of what is."""
         found = (LivePod(pod=pod) for pod in self.world.pods if pod.workload.kind == "Pod")
-        return tuple(pod for pod in found if pod.manifest.text("status", "phase") != "Succeeded")
+        return tuple(pod for pod in found if not pod.leaving and pod.manifest.text("status", "phase") != "Succeeded")
 
     def selected(self, selector: Mapping[str, Any], namespace: str) -> tuple[LivePod, ...]:
         """The pods whose labels hold all of `selector`; none for an empty one."""

@@ -22,6 +22,8 @@ def judge(case: Case) -> Hop:
         return _of_gateways(case)
     if case.proxy is not None:
         return _of_proxy(case, case.proxy)
+    if case.standalone:
+        return absent(HopName.ADDRESS, "no pod with the proxy is there; the picker beside it says why")
     refused = case.scene.hidden("HTTPRoute", "Gateway")
     return hidden(HopName.ADDRESS, refused) if refused else absent(HopName.ADDRESS, "neither Gateway nor proxy")
 

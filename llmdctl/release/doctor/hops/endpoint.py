@@ -33,9 +33,8 @@ def judge(case: Case) -> Hop:
 
 
 def _roles(case: Case) -> Iterator[Hop]:
-    served = [str(pod.labels.get(ROLE) or "") for pod in case.served] or [
-        str(pod.labels.get(ROLE) or "") for pod in case.templates
-    ]
+    labels = [*(pod.labels for pod in case.served), *(pod.labels for pod in case.templates)]
+    served = {str(found.get(ROLE) or "") for found in labels}
     for epp in case.epps:
         if epp.config is None or not served:
             continue
@@ -46,7 +45,7 @@ def _roles(case: Case) -> Iterator[Hop]:
             used = {declared.get(look(row, "pluginRef")) for row in rows(profile, "plugins")}
             for kind in sorted(name for name in _FILTERS if name in used):
                 if not any(role in _FILTERS[kind] for role in served):
-                    have = ", ".join(sorted({role or "(none)" for role in served}))
+                    have = ", ".join(sorted(role or "(none)" for role in served))
                     yield broken(
                         HopName.ENDPOINT,
                         case.identity,

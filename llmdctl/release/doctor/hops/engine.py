@@ -126,10 +126,6 @@ def _none_ready(case: Case, named: str, pods: Sequence[LivePod]) -> Hop:
     container = engine.container.name if engine else ""
     answer = _answer(case, pod, engine, "/health") or _answer(case, pod, engine, "/v1/models")
     log = kubectl(f"logs {pod.name} -c {container} --tail=50", pod.namespace)
-    if pod.manifest.get("metadata", "deletionTimestamp"):
-        return broken(
-            HopName.ENGINE, where, f"every {named}pod is being deleted", expected, kubectl("get pods", pod.namespace)
-        )
     said = "it has not started yet" if not pod.status(container) else f"container {container} runs and is not ready"
     if answer is not None and not answer.untried:
         said += f"; /health answers {answer.status if answer.status is not None else 'nothing: ' + answer.failure}"

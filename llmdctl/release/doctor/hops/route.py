@@ -19,7 +19,7 @@ _GKE: Final = "gke-l7"  # how the names of Google's classes begin
 def judge(case: Case) -> Hop:
     """Broken: no way to the pool, a pool that is not there, a route that the Gateway does not accept or resolve."""
     if not case.backends:
-        if case.proxy is not None:
+        if case.proxy is not None or case.standalone:
             return absent(HopName.ROUTE, "the standalone proxy sends everything to this pool")
         refused = case.scene.hidden("HTTPRoute")
         return hidden(HopName.ROUTE, refused) if refused else _none(case)

@@ -1,0 +1,92 @@
+"""Looking at a cluster: what is asked, what may not be read, and the one request."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from llmdctl.kube import Reply
+from llmdctl.model.check import Outcome
+from llmdctl.model.hop import HEALTHY, UNDECIDED, HopName
+from llmdctl.release.doctor import diagnose, observe
+from tests.fakes.clock import FakeClock
+from tests.fakes.cluster import FakeCluster, resource
+from tests.fakes.pods import PodRequest
+from tests.unit.doctor.scenes import FOLDER, MODEL, NAMESPACE, scene_of
+
+KINDS = (
+    resource("inference.networking.k8s.io/v1", "InferencePool", "inferencepools"),
+    resource("gateway.networking.k8s.io/v1", "Gateway", "gateways"),
+    resource("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
+    resource("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", namespaced=False),
+)
+
+
+def _cluster(case: str) -> FakeCluster:
+    scene = scene_of(yaml.safe_load((FOLDER / f"{case}.yaml").read_text()))
+    cluster = FakeCluster()
+    cluster.kinds += KINDS
+    for obj in scene.objects:
+        cluster.put(obj)
+    cluster.pods.otherwise = _healthy
+    return cluster
+
+
+def _healthy(asked: PodRequest) -> Reply:
+    pages = {
+        "/health": "",
+        "/v1/models": json.dumps({"data": [{"id": MODEL}]}),
+        "/metrics": 'vllm:num_requests_running 0\ninference_pool_ready_pods{name="qwen"} 4\n',
+        "/v1/completions": '{"choices": []}',
+    }
+    return Reply(status=200, body=pages[asked.path].encode())
+
+
+def test_a_healthy_deployment_gets_one_request_through_its_proxy() -> None:
+    cluster = _cluster("healthy-standalone")
+    scene = observe(cluster, namespace=NAMESPACE, clock=FakeClock().clock)
+    found = diagnose(scene, namespace=NAMESPACE)
+    assert found.exit_code == HEALTHY
+    sent = [asked for asked in cluster.pods.asked if asked.method == "POST"]
+    assert [(asked.pod, asked.port, asked.json["max_tokens"]) for asked in sent] == [("qwen-epp-7c9f-0", 8081, 1)]
+    assert found.requests == 1
+
+
+def test_nothing_is_sent_when_a_hop_is_broken_or_nobody_wants_it() -> None:
+    for case, request in (("pool-target-port", True), ("healthy-standalone", False)):
+        cluster = _cluster(case)
+        observe(cluster, namespace=NAMESPACE, request=request, clock=FakeClock().clock)
+        assert not [asked for asked in cluster.pods.asked if asked.method == "POST"], case
+
+
+def test_an_engine_with_requests_is_looked_at_twice() -> None:
+    cluster, clock = _cluster("healthy-standalone"), FakeClock()
+    busy = "vllm:num_requests_running 2\nvllm:generation_tokens_total 7\nvllm:prompt_tokens_total 9\n"
+    cluster.pods.on("qwen-7c9f-0", 8000, "/metrics", busy)
+    scene = observe(cluster, namespace=NAMESPACE, clock=clock.clock)
+    assert clock.elapsed_s > 0
+    broken = diagnose(scene, namespace=NAMESPACE).chains[0].broken
+    assert broken is not None
+    assert broken.name is HopName.ENGINE
+    assert "hung" in broken.saw
+
+
+@pytest.mark.parametrize("kind", ["Pod", "HTTPRoute", "Gateway"])
+def test_what_may_not_be_listed_is_unknown_with_the_right_to_ask_for(kind: str) -> None:
+    cluster = _cluster("healthy-agentgateway")
+    cluster.hidden.add(kind)
+    scene = observe(cluster, namespace=NAMESPACE, request=False, clock=FakeClock().clock)
+    found = diagnose(scene, namespace=NAMESPACE)
+    assert found.exit_code == UNDECIDED
+    unknown = [hop for hop in found.chains[0].hops if hop.outcome is Outcome.UNKNOWN]
+    assert any("list " in " ".join((hop.saw, *hop.remedy)) for hop in unknown)
+    assert found.chains[0].broken is None
+
+
+def test_a_release_narrows_the_chains_and_a_name_that_is_not_there_gives_none() -> None:
+    scene = scene_of(yaml.safe_load((FOLDER / "healthy-agentgateway.yaml").read_text()))
+    assert len(diagnose(scene, release="qwen").chains) == 1
+    assert not diagnose(scene, release="other").chains
+    assert not diagnose(scene, pool="other").chains
