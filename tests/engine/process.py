@@ -135,7 +135,7 @@ def _await(server: Server) -> None:
             assert server.process.stderr is not None
             raise AssertionError(server.process.stderr.read().decode())
         try:
-            if server.ask("/health").status == 200:
+            if server.ask("/health").status in (200, 503):
                 return
         except OSError:
             time.sleep(0.05)

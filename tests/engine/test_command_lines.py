@@ -71,7 +71,7 @@ def test_a_pod_of_a_wide_group_holds_its_own_ranks_behind_a_port_each(index: int
         ("lmcache-redis", "vllm", Remote, {"lmcache"}),
         ("local-nvme", "vllm", Folder, {"lmcache"}),
         ("shared-fs", "vllm", Folder, {"offloading", "tiering"}),
-        ("mooncake", "vllm", Remote, set()),
+        ("mooncake", "vllm", Remote, {"mooncake"}),
         ("mooncake", "sglang", Remote, set()),
         ("cpu", "sglang", None, set()),
     ],

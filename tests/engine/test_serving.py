@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import threading
@@ -165,6 +166,55 @@ def test_adapters_come_and_go() -> None:
         assert server.ask("/v1/completions", {"model": "b", "prompt": "x"}).document["model"] == "b"
         assert server.ask("/v1/unload_lora_adapter", {"lora_name": "b"}).status == 200
         assert server.ask("/v1/completions", {"model": "b", "prompt": "x"}).status == 404
+
+
+def test_adapters_in_use_are_told_and_no_more_run_together_than_fit() -> None:
+    words = ("serve", "m", "--enable-lora", "--max-loras=1", "--lora-modules", "a=/a", "b=/b")
+    with engine(*words) as server:
+        asked = {"prompt": PROMPT, "max_tokens": 150, "ignore_eos": True}
+        threads = [
+            threading.Thread(target=server.ask, args=("/v1/completions", {**asked, "model": name})) for name in "ab"
+        ]
+        for thread in threads:
+            thread.start()
+        seen = set()
+        while any(thread.is_alive() for thread in threads):
+            seen |= set(re.findall(r"vllm:lora_requests_info\{(.*?)\}", server.ask("/metrics").body.decode()))
+        for thread in threads:
+            thread.join()
+    assert any('running_lora_adapters="a",waiting_lora_adapters="b"' in each for each in seen)
+    assert not any('running_lora_adapters="a,b"' in each for each in seen)
+    assert all('max_lora="1"' in each for each in seen)
+
+
+def test_without_a_timeout_sigterm_breaks_off_what_runs() -> None:
+    with engine("serve", "m") as server:
+        ends: list[object] = []
+
+        def ask() -> None:
+            asked = {"prompt": PROMPT, "max_tokens": 2000, "ignore_eos": True}
+            try:
+                ends.append(server.ask("/v1/completions", asked).status)
+            except (OSError, http.client.HTTPException) as error:
+                ends.append(error)
+
+        running = threading.Thread(target=ask)
+        running.start()
+        while not server.metric("vllm:num_requests_running"):
+            time.sleep(0.02)
+        server.process.terminate()
+        running.join(timeout=20)
+        assert server.process.wait(timeout=20) == 0
+        assert ends != [200]
+
+
+def test_a_fault_from_the_start_and_one_that_is_none() -> None:
+    with engine("serve", "m", environment={"LLMDCTL_ENGINE_FAULTS": '{"unhealthy": true}'}) as server:
+        assert server.ask("/health").status == 503
+        refused = server.ask("/_llmdctl/faults", {"hagn": True})
+        assert refused.status == 400
+        assert "no fault 'hagn'" in refused.document["error"]["message"]
+        assert server.ask("/_llmdctl/faults").document["unhealthy"] is True
 
 
 def test_it_sleeps_and_wakes() -> None:

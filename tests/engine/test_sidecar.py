@@ -150,3 +150,4 @@ def test_sglang_pairs_meet_in_the_room_that_the_sidecar_opens() -> None:
         assert text(both.ask(ASKED)) == same
         assert both.prefill.metric("sglang:prompt_tokens_total") == 395
         assert both.decode.metric("sglang:cached_tokens_total") == 395
+        assert both.decode.metric("sglang:kv_transfer_total_mb_sum") > 0

@@ -95,6 +95,10 @@ def test_a_block_of_one_server_is_read_by_another_from_a_store(tmp_path: Path) -
                 assert ask(other, PROMPT) == first
                 assert cached(other, "external_unspecified") == found
                 assert other.metric("vllm:external_prefix_cache_hits_total") == found
+                if name == "MooncakeStoreConnector":
+                    moved = "vllm:mooncake_store_operation_bytes_total"
+                    assert one.metric(moved, operation="save_put") == 640 * 131072
+                    assert other.metric(moved, operation="load_get", status="ok") == found * 131072
         if name == "LMCacheConnectorV1":
             continue
         with engine(*words, environment=environment) as lonely:

@@ -123,7 +123,7 @@ def _recorder(making: _Making, page: Page, number: int) -> Recorder:
         return Sglang(
             page, model=settings.names[0], mode=settings.disaggregation, tokens=blocks * settings.block_size,
             page_size=settings.block_size, max_running=settings.max_num_seqs, context=settings.max_model_len,
-            rank=str(number) if settings.ranks.size > 1 else "",
+            rank=str(number) if settings.ranks.size > 1 else "", bytes_per_token=making.bytes_per_token,
         )  # fmt: skip
     return Vllm(
         page, model=settings.names[0], max_model_len=settings.max_model_len, cache=cache_config(settings, blocks),

@@ -30,7 +30,7 @@ class Elsewhere:
     shared: Shared | None = None
     medium: str = ""  # how the shared store's blocks count: disk | external_unspecified
     chunk: int = 0  # tokens that are kept and found together; 0: a block
-    names: frozenset[str] = frozenset()  # which metrics there are: nixl, offloading, tiering, lmcache
+    names: frozenset[str] = frozenset()  # which metrics there are: nixl, offloading, tiering, lmcache, mooncake
 
 
 def each(config: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -56,7 +56,7 @@ def elsewhere(settings: Settings, environment: Mapping[str, str]) -> Elsewhere:
     if "LMCacheConnectorV1" in found:
         return _lmcache(environment, nixl)
     if "MooncakeStoreConnector" in found:
-        return Elsewhere(shared=_mooncake(environment), medium="external_unspecified", names=nixl)
+        return Elsewhere(shared=_mooncake(environment), medium="external_unspecified", names=nixl | {"mooncake"})
     offloading = found.get("OffloadingConnector") or found.get("SimpleCPUOffloadConnector")
     if offloading is not None:
         return _offloading(extra(offloading), nixl)

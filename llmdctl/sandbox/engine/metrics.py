@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from prometheus_client import Counter, Gauge, Histogram
 
 from llmdctl.sandbox.engine.exposition import Page
-from llmdctl.sandbox.engine.metrics_connectors import Lmcache, Nixl, Offloading, Tiering
+from llmdctl.sandbox.engine.metrics_connectors import Lmcache, Mooncake, Nixl, Offloading, Tiering
 from llmdctl.sandbox.engine.sequence import Sequence as Request
 
 _LATENCY: Final = (
@@ -98,7 +98,11 @@ class Vllm:
         self._tokens = one_two_five(max_model_len)
         self._nixl = Nixl(page, self._base, bytes_per_token) if "nixl" in connectors else None
         self._offloading = Offloading(page, self._base, bytes_per_token) if "offloading" in connectors else None
-        self._tiering = Tiering(page, self._base, bytes_per_token) if "tiering" in connectors else None
+        self._stores: list[Tiering | Mooncake] = []
+        if "tiering" in connectors:
+            self._stores.append(Tiering(page, self._base, bytes_per_token))
+        if "mooncake" in connectors:
+            self._stores.append(Mooncake(page, self._base, bytes_per_token))
         self._lmcache = Lmcache(page, model) if "lmcache" in connectors else None
         self._gauges = {
             name: self._gauge(name, text)
@@ -248,12 +252,12 @@ class Vllm:
             self._lmcache.loaded(tokens)
 
     def shared(self, *, asked: int, found: int, tokens: int) -> None:
-        if self._tiering:
-            self._tiering.read(asked=asked, found=found, tokens=tokens)
+        for store in self._stores:
+            store.read(asked=asked, found=found, tokens=tokens)
 
     def written(self, tokens: int) -> None:
-        if self._tiering:
-            self._tiering.written(tokens)
+        for store in self._stores:
+            store.written(tokens)
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
         made = self._page.gauge(f"vllm:{name}", text, (*self._base, *labels))

@@ -103,6 +103,40 @@ class Tiering:
         self._written.inc(tokens * self._bytes)
 
 
+class Mooncake:
+    """MooncakeStoreConnector: operations on the store that several servers share."""
+
+    def __init__(self, page: Page, base: Mapping[str, str], bytes_per_token: int) -> None:
+        names, self._bytes = (*base, "operation", "status"), bytes_per_token
+        self._calls, self._keys, self._moved = (
+            {
+                name: family.labels(**base, operation=name, status="ok")
+                for name in ("save_exists", "save_put", "lookup_exists", "load_get")
+            }
+            for family in (
+                page.counter("vllm:mooncake_store_operation", "Operations.", names),
+                page.counter("vllm:mooncake_store_operation_keys", "Keys of them.", names),
+                page.counter("vllm:mooncake_store_operation_bytes", "Bytes of them.", names),
+            )
+        )
+
+    def read(self, *, asked: int, found: int, tokens: int) -> None:
+        """A look-up, and what was read of it."""
+        self._did("lookup_exists", asked, 0)
+        if found:
+            self._did("load_get", found, tokens)
+
+    def written(self, tokens: int) -> None:
+        """Blocks went to it."""
+        if tokens:
+            self._did("save_put", 1, tokens)
+
+    def _did(self, operation: str, keys: int, tokens: int) -> None:
+        self._calls[operation].inc()
+        self._keys[operation].inc(keys)
+        self._moved[operation].inc(tokens * self._bytes)
+
+
 class Lmcache:
     """LMCache as a connector; its metrics come out of vLLM's /metrics."""
 

@@ -20,10 +20,12 @@ _BETWEEN: Final = (
     4, 6, 8,
 )  # fmt: skip
 _WHOLE: Final = (0.1, 0.2, 0.4, 0.6, 0.8, 1, 2, 4, 6, 8, 10, 20, 40, 60, 80, 100, 200, 400, 600, 1200, 1800, 2400)
+_MEGABYTES: Final = (0.1, 0.5, 1, 5, 10, 50, 100, 500, 1000, 5000, 10_000)
 _GAUGES: Final = (
     "num_running_reqs", "num_queue_reqs", "num_used_tokens", "token_usage", "cache_hit_rate", "gen_throughput",
     "max_total_num_tokens", "num_retracted_reqs", "utilization", "num_prefill_inflight_queue_reqs",
     "num_decode_prealloc_queue_reqs", "num_decode_transfer_queue_reqs", "page_size", "num_pages", "context_len",
+    "hicache_host_used_tokens",
 )  # fmt: skip
 
 
@@ -41,6 +43,7 @@ class Sglang:
         max_running: int,
         context: int,
         rank: str = "",
+        bytes_per_token: int = 0,
     ) -> None:
         self._tokens, self._max_running = tokens, max_running
         ranks = {"model_name": model, "engine_type": mode or "unified", "tp_rank": "0", "pp_rank": "0"}
@@ -50,7 +53,7 @@ class Sglang:
         }
         names = (
             "prompt_tokens", "generation_tokens", "cached_tokens", "num_requests", "num_aborted_requests",
-            "hicache_backup_tokens", "storage_prefetch_hit_tokens", "num_transfer_failed_reqs",
+            "hicache_backup_tokens", "storage_prefetch_hit_tokens", "load_back_tokens", "num_transfer_failed_reqs",
         )  # fmt: skip
         front = {"model_name": model}
         self._counters = {
@@ -65,6 +68,9 @@ class Sglang:
                 ("queue_time", _WHOLE),
             )
         }
+        self._bytes = bytes_per_token
+        moved = page.histogram("sglang:kv_transfer_total_mb", "Megabytes of a transfer.", tuple(front), _MEGABYTES)
+        self._moved = moved.labels(**front)
         fixed = {"max_total_num_tokens": tokens, "page_size": page_size, "num_pages": tokens // page_size}
         for name, number in (fixed | {"context_len": context}).items():
             self._gauges[name].set(number)
@@ -119,11 +125,17 @@ class Sglang:
             self._gauges["gen_throughput"].set(self._made / (now_s - self._looked_s))
             self._made, self._looked_s = 0, now_s
 
-    def fetched(self, tokens: int, seconds: float) -> None: ...
     def expired(self) -> None: ...
     def looked_up(self, tokens: int, here: int) -> None: ...
-    def loaded(self, tokens: int, seconds: float) -> None: ...
     def written(self, tokens: int) -> None: ...
+
+    def fetched(self, tokens: int, seconds: float) -> None:  # noqa: ARG002 - its size is counted
+        """Blocks of a prefill have come."""
+        self._moved.observe(tokens * self._bytes / 1e6)
+
+    def loaded(self, tokens: int, seconds: float) -> None:  # noqa: ARG002 - ... of this as well
+        """Blocks came back from the host's memory."""
+        self._counters["load_back_tokens"].inc(tokens)
 
     def fetch_failed(self) -> None:
         """Blocks of a prefill did not come."""
@@ -132,6 +144,7 @@ class Sglang:
     def offloaded(self, tokens: int) -> None:
         """Blocks went to the host's memory."""
         self._counters["hicache_backup_tokens"].inc(tokens)
+        self._gauges["hicache_host_used_tokens"].inc(tokens)
 
     def shared(self, *, asked: int, found: int, tokens: int) -> None:  # noqa: ARG002 - it counts what came
         """A storage backend was asked."""
