@@ -88,7 +88,8 @@ ENGINE: Final = (
         "unknown-flag",
         r"error: (?:unrecognized arguments: .+|argument \S+ ?\S*: .+|the following arguments are required: .+)",
         "the engine does not take its command line",
-        "Take the flag out or spell it as this version of the engine does; `llmdctl lint --live` names the nearest.",
+        "Take the flag out or spell it as this version of the engine does; `llmdctl lint --namespace NAMESPACE` names "
+        "the nearest.",
         "https://github.com/kserve/kserve/pull/6037",
     ),
     _failure(
@@ -163,7 +164,7 @@ EPP: Final = (
         "unknown-plugin",
         r"(plugin type [^\n]*is not registered|[^\n]*is not registered)",
         "its configuration names a plugin type that this version does not have",
-        "Take a type that this version has; `llmdctl lint --live` names the nearest.",
+        "Take a type that this version has; `llmdctl lint --namespace NAMESPACE` names the nearest.",
     ),
     _failure(
         "undefined-plugin",
@@ -175,7 +176,7 @@ EPP: Final = (
         "unknown-field",
         r"(failed to decode configuration[^\n]*|unknown field [^\n]*)",
         "its configuration has a field that this version does not know, or is no valid YAML",
-        "Write the configuration for this version; `llmdctl lint --live` names the field.",
+        "Write the configuration for this version; `llmdctl lint --namespace NAMESPACE` names the field.",
     ),
     _failure(
         "bad-parameter",
@@ -199,7 +200,7 @@ EPP: Final = (
         "bad-config",
         r"(Failed to parse configuration[^\n]*|[Ff]ailed to load (?:the )?config[^\n]*)",
         "it cannot load its configuration",
-        "Compare the configuration with this version's; `llmdctl lint --live` judges it.",
+        "Compare the configuration with this version's; `llmdctl lint --namespace NAMESPACE` judges it.",
     ),
     _failure(
         "unknown-flag",

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).resolve().parents[3]
 # Tables and reports; their own tests compare them with what they are made from.
-GENERATED = {"matrix", "preflight-eks", "preflight-gke", "preflight-openshift", "scheduler-versions"}
+GENERATED = {"faults", "matrix", "preflight-eks", "preflight-gke", "preflight-openshift", "scheduler-versions"}
 GUIDES = sorted(file for file in (ROOT / "guides").glob("*.md") if file.stem not in GENERATED)
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
