@@ -22,16 +22,18 @@ from llmdctl.release.verify.claim import Verdict, failed, passed, warned
 Object = Mapping[str, Any]
 
 _ASLEEP: Final = "ScalingDisabled"  # the reason of an HPA whose workload is at zero
+_TRIGGER_ERRORS: Final = frozenset({"TriggerError", "PartialTriggerError"})  # reasons of Ready; the latter: some work
 _OPERATOR_LOG: Final = "$ kubectl -n keda logs deployment/keda-operator --tail=20"
 _ADAPTER: Final = "$ kubectl get apiservice v1beta1.external.metrics.k8s.io"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answered:
-    """What Prometheus says to one trigger's query: a number, None for no series, or `error`."""
+    """What Prometheus says to one trigger's query: a number, None for no series, or `error`, its own or of the way."""
 
     value: float | None = None
     error: str = ""
+    reached: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +95,7 @@ def _of_keda(scaler: Scaler) -> Verdict | None:
             remedy=("$ kubectl -n keda get pods", _OPERATOR_LOG),
         )
     ready = conditions.get("Ready", {})
-    if ready.get("status") != "True" and not _failing(item):
+    if ready.get("status") != "True" and not _unread(item):
         return failed(
             f"KEDA does not accept {where}: {_words(ready)}",
             Reading(where=f"{where} Ready", after=_words(ready), expected="True"),
@@ -115,15 +117,17 @@ def _of_prometheus(scaler: Scaler) -> Verdict | None:
     """Does every query of KEDA's get an answer?"""
     item = scaler.scaled_object
     failing = _failing(item) if item is not None else {}
-    if item is None or not (failing or _fell_back(item)):
+    if item is None or not _unread(item):
         return None
-    where = _place(item)
+    where, ready = _place(item), _conditions(item).get("Ready", {})
     evidence = [
         Reading(where=f"{where} health of {metric}", after=f"{count} failed looks", expected="0")
         for metric, count in failing.items()
     ]
     if _fell_back(item):
         evidence.append(Reading(where=f"{where} Fallback", after="True", expected="False"))
+    if ready.get("status") != "True":
+        evidence.append(Reading(where=f"{where} Ready", after=_words(ready), expected="True"))
     why, remedy = _why(scaler, failing)
     told = "; what the HPA shows is the fallback's number, nobody measured it" if _fell_back(item) else ""
     return failed(f"{why}{told}", *evidence, remedy=remedy)
@@ -136,13 +140,15 @@ def _why(scaler: Scaler, failing: Mapping[str, int]) -> tuple[str, tuple[str, ..
     for _, query, _ in asked:
         missing = unknown_series(query, scaler.epp)
         if missing:
-            versions = " and ".join(missing[1]) or "no known version"
+            versions = ", ".join(missing[1]) or "no known version"
             return (
-                f"KEDA asks for {missing[0]}, which EPP {scaler.epp} does not have ({versions} does)",
+                f"KEDA asks for {missing[0]}, which EPP {scaler.epp} does not have; those with it: {versions}",
                 ("Set global.llmd.eppVersion to the version that the image really is, and install again.",),
             )
     for name, query, address in asked:
         answer = scaler.answers.get(name)
+        if answer is not None and answer.error and answer.reached:
+            return f"Prometheus cannot answer trigger {name}: {answer.error}", (f"Mend the query: {query}",)
         if answer is not None and answer.error:
             return f"Prometheus cannot be asked at {address}: {answer.error}", (
                 "Start it, or set autoscaling.prometheus.serverAddress to where it is, and install again.",
@@ -265,6 +271,12 @@ def _failing(item: Object) -> dict[str, int]:
         for name, entry in sorted(health.items())
         if entry.get("status") == "Failing"
     }
+
+
+def _unread(item: Object) -> bool:
+    """Whether KEDA fails to read a trigger. Without a fallback it keeps no count, and says so in Ready alone."""
+    reason = _conditions(item).get("Ready", {}).get("reason")
+    return bool(_failing(item)) or _fell_back(item) or reason in _TRIGGER_ERRORS
 
 
 def _fell_back(item: Object) -> bool:

@@ -19,13 +19,20 @@ _EXTERNAL = "apis/external.metrics.k8s.io/v1beta1"
 _LIMIT_S = 45.0  # on two busy cores; it is over in a few seconds on idle ones
 
 
-def wait(what: str, holds: Callable[[], bool], *, limit_s: float = _LIMIT_S, why: Callable[[], object] = str) -> None:
+def wait(
+    what: str,
+    holds: Callable[[], bool],
+    *,
+    limit_s: float = _LIMIT_S,
+    pause_s: float = 0.2,
+    why: Callable[[], object] = str,
+) -> None:
     """Until `holds`; fails with `what`, and with what `why` says then."""
     end = time.monotonic() + limit_s
     while not holds():
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not happen within {limit_s:.0f} s: {why()}")
-        time.sleep(0.1)
+        time.sleep(pause_s)
 
 
 def replicas(api: Api, namespace: str, name: str) -> tuple[int, int]:
@@ -61,7 +68,7 @@ def _answer(address: str, query: str) -> Answered:
 
 
 def _unreached(address: str) -> Answered:
-    return Answered(error=f"{address} does not answer")
+    return Answered(error=f"{address} does not answer", reached=False)
 
 
 def _external(api: Api, hpa: dict[str, Any] | None, namespace: str) -> dict[str, float | str]:

@@ -1,0 +1,89 @@
+"""Verdicts on autoscalers, over what the real KEDA and Kubernetes wrote (tests/e2e/autoscaling/test_faults.py)."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from llmdctl.model.check import Outcome
+from llmdctl.release.verify.scaling import Answered, Scaler, judge, unknown_series
+
+FIXTURES = sorted((Path(__file__).parents[2] / "fixtures" / "autoscaling").glob("*.yaml"))
+
+
+def scaler(seen, **changes):
+    answers = {name: Answered(**answer) for name, answer in seen["answers"].items()}
+    return Scaler(**{**copy.deepcopy(seen), "answers": answers, **changes})
+
+
+def right(**changes):
+    seen = yaml.safe_load((FIXTURES[0].parent / "right.yaml").read_text())["seen"]
+    return scaler(seen, **changes)
+
+
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
+def test_what_was_seen_of_a_fault_is_judged_as_it_was_live(path):
+    fixture = yaml.safe_load(path.read_text())
+    verdict = judge(scaler(fixture["seen"]))
+    assert verdict.outcome.value == fixture["expect"]["outcome"], verdict.message
+    assert [word for word in fixture["expect"]["words"] if word not in verdict.message] == []
+    assert verdict.outcome is Outcome.PASS or verdict.remedy
+
+
+def test_every_broken_link_has_words_of_its_own():
+    messages = {path.stem: judge(scaler(yaml.safe_load(path.read_text())["seen"])).message for path in FIXTURES}
+    assert len(messages) >= 12
+    assert len(set(messages.values())) == len(messages)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"hpa": None}, "there is no HorizontalPodAutoscaler for ScaledObject/models/right"),
+        ({"external": {"s0-prometheus": "the server is currently unable to handle the request"}}, "unable to handle"),
+    ],
+)
+def test_a_link_that_is_missing_is_named(changes, words):
+    verdict = judge(right(**changes))
+    assert verdict.outcome is Outcome.FAIL
+    assert words in verdict.message
+    assert verdict.remedy
+
+
+def test_nobody_has_looked_at_it_where_keda_does_not_run():
+    item = dict(right().scaled_object or {})
+    del item["status"]
+    verdict = judge(right(scaled_object=item, hpa=None))
+    assert verdict.outcome is Outcome.FAIL
+    assert "operator does not run" in verdict.message
+
+
+def test_an_autoscaler_without_keda_that_reads_nothing_shows_unknown():
+    hpa = copy.deepcopy(dict(right().hpa or {}))
+    for condition in hpa["status"]["conditions"]:
+        if condition["type"] == "ScalingActive":
+            condition |= {"status": "False", "reason": "FailedGetExternalMetric", "message": "no metrics returned"}
+    verdict = judge(right(scaled_object=None, hpa=hpa))
+    assert verdict.outcome is Outcome.FAIL
+    assert "<unknown>" in verdict.message
+    assert "no metrics returned" in verdict.message
+
+
+def test_one_that_is_new_is_not_judged_yet():
+    hpa = dict(right().hpa or {}) | {"status": {}}
+    assert judge(right(hpa=hpa)).outcome is Outcome.WARN
+
+
+@pytest.mark.parametrize(
+    ("query", "epp", "metric"),
+    [
+        ("sum(llm_d_epp_flow_control_queue_size{a='b'})", "0.7", "llm_d_epp_flow_control_queue_size"),
+        ("sum(llm_d_epp_flow_control_queue_size{a='b'})", "0.9", None),
+        ("sum(vllm:anything) or vector(0)", "0.7", None),
+        ("sum(llm_d_epp_flow_control_queue_size)", "", None),
+    ],
+)
+def test_names_that_a_version_lacks(query, epp, metric):
+    found = unknown_series(query, epp)
+    assert (found[0] if found else None) == metric
