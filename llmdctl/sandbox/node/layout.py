@@ -15,7 +15,6 @@ POD_RANGE = "10.244.0.0/24"
 DNS_ADDRESS = "10.96.0.10"  # of the cluster's DNS service
 CLUSTER_DOMAIN = "cluster.local"
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"  # inside the node's own /run
-IMAGE_NAMESPACE = "k8s.io"  # where containerd keeps the images that kubelet sees
 
 INIT = "node"
 RELAY = "relay"

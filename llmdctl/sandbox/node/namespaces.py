@@ -71,6 +71,11 @@ def listening(pid: int, port: int) -> bool:
     return False
 
 
+def path_in(pid: int, path: str) -> Path:
+    """A file of the node's init `pid` as the host reaches it."""
+    return Path(f"/proc/{pid}/root{path}")
+
+
 def _tool(name: str) -> str:
     found = shutil.which(name)
     if found is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import llmdctl
 from llmdctl import programs
 from llmdctl.errors import UsageError
 from llmdctl.sandbox import images
+from llmdctl.sandbox.images import store
 from llmdctl.sandbox.node import capacity, configuration, layout, namespaces, tools
 from llmdctl.sandbox.node.layout import CONTAINERD, INIT, KUBE_PROXY, KUBELET, RELAY, Layout
 from llmdctl.sandbox.node.machine import RealNode
@@ -27,6 +29,7 @@ class Parts:
     tools: Tools
     programs: Mapping[str, programs.Program]
     images: tuple[images.Built, ...]
+    store: Path  # containerd's, with these images in it
 
     def image(self, name: str) -> str:
         """The reference of one image."""
@@ -57,11 +60,17 @@ def require() -> None:
 def find(node: RealNode, report: programs.Reporter) -> Parts:
     """Programs, packages and images of a real node, from the cache or made now. Raises ProgramError, UsageError."""
     require()
+    found, built = tools.find(report), images.built(report=report)
+    with tempfile.TemporaryDirectory(prefix="llmdctl-") as scratch:
+        commands = Path(scratch) / "bin"
+        found.install(commands)
+        prepared = store.prepared(built, commands=commands, version=found.version, report=report)
     return Parts(
         node=node,
-        tools=tools.find(report),
+        tools=found,
         programs={name: programs.find(name, report=report) for name in (KUBELET, KUBE_PROXY)},
-        images=images.built(report=report),
+        images=built,
+        store=prepared,
     )
 
 
@@ -70,6 +79,7 @@ def write(place: Layout, parts: Parts) -> None:
     for folder in (place.root, place.temporary, place.network, place.kubelet):
         folder.mkdir(mode=0o700)
     parts.tools.install(place.tools)
+    store.lay(parts.store, place.containerd)
     capacity.write(place.disguise, parts.node.capacity)
     texts = {
         "kubelet.json": configuration.kubelet(place, parts.node),

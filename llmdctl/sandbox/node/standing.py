@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import psutil
 
 from llmdctl import programs
 from llmdctl.sandbox import components, images
 from llmdctl.sandbox.api import Api
-from llmdctl.sandbox.node import joining, namespaces, parts, store
-from llmdctl.sandbox.node.layout import CONTAINERD, INIT, KUBE_PROXY, KUBELET, RELAY, Layout
+from llmdctl.sandbox.node import joining, namespaces, parts
+from llmdctl.sandbox.node.layout import CONTAINERD, CONTAINERD_SOCKET, INIT, KUBE_PROXY, KUBELET, RELAY, Layout
 from llmdctl.sandbox.node.parts import Parts
 from llmdctl.sandbox.ports import listening
 from llmdctl.sandbox.record import Real
@@ -27,7 +26,6 @@ class Standing:
         self._parts = made_of
         self._report = report
         self._place = Layout(home=starter.place)
-        self._importing: Future[None] | None = None
 
     def write(self) -> None:
         """The node's files, once the daemons' certificates are there, and the values that name its images."""
@@ -35,7 +33,7 @@ class Standing:
         images.write_values(self._starter.place.values)
 
     def begin(self) -> None:
-        """Namespaces with their network, the way in from the host, and containerd, which then imports the images."""
+        """Namespaces with their network, the way in from the host, and containerd, which has the images already."""
         self._report("starting a real node")
         outer = self._spawn(INIT, pid=None)
         self._starter.wait(self._place.ready.exists, "the node's namespaces")
@@ -47,27 +45,22 @@ class Standing:
         self._spawn(CONTAINERD, pid=pid)
         port = self._starter.record.ports.api_server
         self._starter.wait(lambda: listening(port), "the relay")
-        pool = ThreadPoolExecutor(1)
-        self._importing = pool.submit(self._load, pid)
-        pool.shutdown(wait=False)
 
     def join(self, api: Api) -> None:
         """kubelet and kube-proxy, on a running API server."""
         pid = self._pid
-        self._starter.wait(store.socket_of(pid).exists, CONTAINERD)
+        self._starter.wait(namespaces.path_in(pid, CONTAINERD_SOCKET).exists, CONTAINERD)
         dns_image = self._parts.image("coredns")
         joining.prepare(api, self._parts.node, api_server=components.API_SERVER, dns_image=dns_image)
         self._spawn(KUBELET, pid=pid)
         self._spawn(KUBE_PROXY, pid=pid)
 
     def finish(self, api: Api) -> None:
-        """Wait until pods can run: images there, node Ready in its whole shape, DNS answering."""
+        """Wait until pods can run: node Ready in its whole shape, DNS answering."""
         node = self._parts.node
         self._starter.wait(functools.partial(joining.registered, api, node), KUBELET)
         joining.shape(api, node)
         self._starter.wait(functools.partial(joining.ready, api, node), f"node {node.name}")
-        assert self._importing is not None
-        self._importing.result()
         self._starter.wait(functools.partial(joining.resolving, api), "the cluster's DNS")
 
     @property
@@ -75,11 +68,6 @@ class Standing:
         node = self._starter.record.node
         assert node is not None
         return node.pid
-
-    def _load(self, pid: int) -> None:
-        self._starter.wait(store.socket_of(pid).exists, CONTAINERD)
-        store.load(self._place, [image.archive for image in self._parts.images], pid=pid)
-        self._report(f"{len(self._parts.images)} images imported")
 
     def _spawn(self, component: str, *, pid: int | None) -> int:
         port = self._starter.record.ports.api_server
