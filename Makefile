@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 SANDBOX ?= demo
 NODES ?= h200=2,cpu=1
 
-.PHONY: help demo demo-down test lint bench update programs wheel clean
+.PHONY: help demo demo-down test e2e-vllm lint bench update programs wheel clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 $(STAMP): pyproject.toml hatch_build.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -33,6 +33,9 @@ lint: $(STAMP) ## style, types, layers
 
 test: lint programs ## everything: lint, unit, charts, examples, and the real control plane
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+e2e-vllm: $(STAMP) ## a real vLLM on the CPU, compared with the simulated one (first time 6 GB and some minutes)
+	@$(BIN)/python tools/vllm/run.py
 
 bench: $(STAMP) programs ## ratios against plain helm and a bare typer program, from one run
 	@$(BIN)/python -m tests.bench

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,67 +11,24 @@ from typing import Any
 
 import pytest
 
+from tests.engine.exchanges import ASKED, COMPLETIONS, REFUSED, SERVED
 from tests.engine.process import Server, engine
 
-RECORDED = Path(__file__).resolve().parents[1] / "fixtures" / "vllm-0.32"
+RECORDED = Path(
+    os.environ.get("LLMDCTL_VLLM_RECORDING") or Path(__file__).resolve().parents[1] / "fixtures" / "vllm-0.32"
+)
 NOT_SIMULATED = {
     "vllm:estimated_flops_per_gpu": "no model, no operations",
     "vllm:estimated_read_bytes_per_gpu": "no model, no memory traffic",
     "vllm:estimated_write_bytes_per_gpu": "no model, no memory traffic",
     "vllm:admission_rejections": "counts refusals by --max-num-queued-*, which have no effect here",
 }
-TEXT = "the quick brown fox jumps over the lazy dog. " * 26
-COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
-MESSAGES = [{"role": "user", "content": "hello"}]
-STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
-ASKED: dict[str, tuple[str, Any]] = {
-    "completion": (COMPLETIONS, {"model": "tiny", "prompt": TEXT, "max_tokens": 8}),
-    "completion-tokens": (COMPLETIONS, {"model": "tiny", "prompt": [1, 2, 3], "max_tokens": 2}),
-    "completion-n": (COMPLETIONS, {"model": "tiny", "prompt": "a b", "max_tokens": 2, "n": 8}),
-    "completion-logprobs": (COMPLETIONS, {"model": "tiny", "prompt": "a b", "max_tokens": 2, "logprobs": 2}),
-    "completion-stream": (COMPLETIONS, {"model": "tiny", "prompt": "a b", "max_tokens": 4, **STREAMED}),
-    "chat": (CHAT, {"model": "tiny", "messages": MESSAGES, "max_tokens": 4}),
-    "chat-stream": (
-        CHAT,
-        {
-            "model": "tiny",
-            "messages": MESSAGES,
-            "max_tokens": 4,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        },
-    ),
-    "tokenize": ("/tokenize", {"model": "tiny", "prompt": "hello world"}),
-    "detokenize": ("/detokenize", {"model": "tiny", "tokens": [1, 2]}),
-    "models": ("/v1/models", None),
-    "version": ("/version", None),
-    "load": ("/load", None),
-    "health": ("/health", None),
-    "ping": ("/ping", None),
-}
-REFUSED: dict[str, tuple[str, Any]] = {
-    "err-model": (COMPLETIONS, {"model": "nope", "prompt": "x"}),
-    "err-context": (COMPLETIONS, {"model": "tiny", "prompt": "a " * 4000, "max_tokens": 1}),
-    "err-json": (COMPLETIONS, b'{"model":}'),
-    "err-missing": (COMPLETIONS, {"model": "tiny", "max_tokens": 1}),
-    "err-temp": (COMPLETIONS, {"model": "tiny", "prompt": "x", "temperature": -3}),
-    "err-neg": (COMPLETIONS, {"model": "tiny", "prompt": "x", "max_tokens": -1}),
-    "err-type": (COMPLETIONS, {"model": "tiny", "prompt": "x", "max_tokens": "many"}),
-    "err-toolong": (COMPLETIONS, {"model": "tiny", "prompt": "x", "max_tokens": 99999}),
-    "err-path": ("/v1/nothing", None),
-    "err-method": (COMPLETIONS, None),
-    "lora-load": ("/v1/load_lora_adapter", {"lora_name": "x", "lora_path": "/x"}),
-}
 pytestmark = pytest.mark.allow_loopback
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    words = (
-        "serve ./tiny --served-model-name tiny tiny-alias --max-model-len 2048 --max-num-seqs 8 --enforce-eager"
-        " --dtype bfloat16 --block-size 32 --num-gpu-blocks-override 96"
-    )
-    with engine(*words.split()) as running:
+    with engine("serve", "./tiny", *SERVED) as running:
         yield running
 
 
@@ -175,3 +133,42 @@ def test_a_wrong_flag_ends_it_as_it_ends_the_real_one() -> None:
     wrong = pytest.raises(AssertionError, match="unrecognized arguments: --max-modell-len")
     with wrong, engine("serve", "m", "--max-modell-len", "4"):
         pass
+
+
+def sample(name: str, moment: str, **wanted: str) -> float | None:
+    """A metric of the recording: before any request (idle) or after some (after); None: it is not there."""
+    total = None
+    for line in (RECORDED / f"metrics-{moment}.txt").read_text().splitlines():
+        series, _, value = line.rpartition(" ")
+        family, _, stated = series.partition("{")
+        if family == name and all(f'{key}="{text}"' in stated for key, text in wanted.items()):
+            total = (total or 0.0) + float(value)
+    return total
+
+
+SEPARATED = ("vllm:prompt_tokens_total", "vllm:prefix_cache_hits_total", "vllm:prefix_cache_queries_total")
+QUIET = (
+    ("vllm:prompt_tokens_by_source_total", {"source": "external_kv_transfer"}),
+    ("vllm:external_prefix_cache_hits_total", {}),
+)
+ABSENT = ("vllm:nixl_bytes_transferred_sum", "vllm:kv_offload_store_bytes_total", "vllm:lora_requests_info")
+
+
+def test_signals_that_verify_reads_tell_on_from_off_in_the_recording_of_the_real_one(server: Server) -> None:
+    """The recorded server had neither a KV connector nor adapters: what those show is checked as far as off goes."""
+    for name in SEPARATED:
+        before, after = sample(name, "idle"), sample(name, "after")
+        assert before == 0, name
+        assert after is not None, name
+        assert after > 0, name
+    for name, wanted in QUIET:
+        assert sample(name, "after", **wanted) == 0, name
+    ours = server.ask("/metrics").body.decode()
+    for name in ABSENT:
+        assert sample(name, "after") is None, name
+        assert name not in ours, name
+    config = next(line for line in ours.splitlines() if line.startswith("vllm:cache_config_info"))
+    for label in ("block_size", "num_gpu_blocks", "enable_prefix_caching"):
+        wanted = re.search(rf'{label}="([^"]*)"', (RECORDED / "metrics-after.txt").read_text())
+        assert wanted is not None
+        assert wanted.group(0) in config
