@@ -81,6 +81,26 @@ def _also(case: Case, first: Hop | None) -> Iterator[Also]:
 
 def _linted(case: Case, said: str, apart: frozenset[str]) -> Iterator[Also]:
     """What the linter finds wrong with the objects of this chain, which work otherwise."""
+    mine = _mine(case)
+    judged = [
+        entry
+        for entry in case.scene.findings
+        if (_counts(entry, mine) or _shared(case, entry)) and entry.message not in said and entry.code not in apart
+    ]
+    for entry in list({(entry.code, entry.message): entry for entry in judged}.values())[:_SHOWN]:
+        outcome = Outcome.FAIL if entry.severity is Severity.ERROR else Outcome.WARN
+        yield Also(
+            kind="lint",
+            object=entry.object,
+            outcome=outcome,
+            message=f"{entry.code}: {entry.message}",
+            remedy=tuple(part for part in (entry.remedy, edit(entry.object)) if part),
+            evidence=(Evidence(object=entry.object, observed=entry.path),) if entry.path else (),
+        )
+
+
+def _mine(case: Case) -> set[str]:
+    """The objects of a chain, as findings name them."""
     mine = {pod.workload.identity for pod in case.templates}
     mine |= {epp.container.pod.workload.identity for epp in case.epps}
     mine |= {epp.config.source.identity for epp in case.epps if epp.config is not None}
@@ -95,21 +115,12 @@ def _linted(case: Case, said: str, apart: frozenset[str]) -> Iterator[Also]:
             "ScaledObject", "HorizontalPodAutoscaler", "GCPBackendPolicy", namespace=case.namespace
         )
     }
-    judged = [
-        entry
-        for entry in case.scene.findings
-        if _counts(entry, mine) and entry.message not in said and entry.code not in apart
-    ]
-    for entry in list({(entry.code, entry.message): entry for entry in judged}.values())[:_SHOWN]:
-        outcome = Outcome.FAIL if entry.severity is Severity.ERROR else Outcome.WARN
-        yield Also(
-            kind="lint",
-            object=entry.object,
-            outcome=outcome,
-            message=f"{entry.code}: {entry.message}",
-            remedy=tuple(part for part in (entry.remedy, edit(entry.object)) if part),
-            evidence=(Evidence(object=entry.object, observed=entry.path),) if entry.path else (),
-        )
+    return mine
+
+
+def _shared(case: Case, entry: Finding) -> bool:
+    """Of two pools that select the same pods the linter names one; it concerns both."""
+    return entry.code == "LD1921" and entry.message.endswith(f"and by {case.name}.")
 
 
 def _counts(entry: Finding, mine: set[str]) -> bool:

@@ -152,8 +152,8 @@ _STATUSES: Final = {
     500: Meaning(
         HopName.EPP,
         "the proxy failed before any server answered: mostly ext_proc, the talk with the endpoint picker",
-        "Look at the picker's log, its TLS and its port. A picker of 0.7 is Ready up to a minute before it listens: ask "
-        "again when its log says that the gRPC server listens.",
+        "Look at the picker's log, its TLS and its port. A picker of 0.7 is Ready up to a minute before it listens: "
+        "ask again when its log says that the gRPC server listens.",
     ),
     503: _NO_UPSTREAM,
     504: Meaning(HopName.ROUTE, "a time limit on the way ended the request", "State request: 0s in the route."),

@@ -51,7 +51,12 @@ class FaultCase:
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
-        return diagnose(scene_of(self.data), namespace=NAMESPACE, model=str(self.data.get("model") or ""))
+        return diagnose(
+            scene_of(self.data),
+            namespace=NAMESPACE,
+            pool=str(self.data.get("pool") or ""),
+            model=str(self.data.get("model") or ""),
+        )
 
 
 def all_cases() -> list[FaultCase]:
