@@ -23,6 +23,7 @@ GENERATORS = (
     "faults.py",
     "matrix.py",
     "preflight_pages.py",
+    "proof_pages.py",
     "readme.py",
     "scheduler_versions.py",
 )

@@ -52,7 +52,7 @@ ENGINES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "sglang": {
         PROMPT: ("sglang:prompt_tokens_total",),
         CACHED: ("sglang:cached_tokens_total",),
-        KV_BYTES: ("sglang:kv_transfer_total_mb",),
+        KV_BYTES: ("sglang:kv_transfer_total_mb_sum",),
         KV_FAILED: ("sglang:num_transfer_failed_reqs_total",),
         STORED: ("sglang:hicache_backup_tokens_total", "sglang:hicache_host_used_tokens"),
         LOADED: ("sglang:load_back_tokens_total",),

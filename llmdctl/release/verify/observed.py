@@ -120,7 +120,11 @@ class Observed:
         found = self.exchanges.get(name)
         if found is None:
             unanswered = next((each for each in self.exchanges.values() if each.error), None)
-            why = f"the request {unanswered.name} got no answer" if unanswered else "the budget of requests was spent"
+            why = (
+                f"an earlier one got no answer: {unanswered.error}"
+                if unanswered
+                else "the budget of requests was spent"
+            )
             raise UnknowableError(f"its request was not sent: {why}")
         if found.blind:
             raise UnknowableError(found.error)

@@ -72,11 +72,14 @@ def prove(claim: Claim, seen: Observed) -> Proof:
         verdict = Verdict(outcome=Outcome.UNKNOWN, message=_sentence(missing.reason), remedy=missing.remedy)
     return Proof(
         code=claim.code, slug=claim.slug, title=claim.title, family=claim.family, claim=claim.claim,
-        outcome=verdict.outcome, message=redact_text(verdict.message), evidence=verdict.evidence,
+        outcome=verdict.outcome, message=redact_text(_sentence(verdict.message)), evidence=verdict.evidence,
         remedy=verdict.remedy, requests=sum(name in seen.exchanges for name in claim.sends),
         doc=f"{_PAGES}/{claim.code}.md",
     )  # fmt: skip
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    """With a capital letter, unless it begins with a name, and with a full stop."""
+    word = text.partition(" ")[0]
+    front = text[:1].upper() + text[1:] if word.isalpha() else text
+    return front + ("" if text.endswith((".", "?")) else ".")

@@ -26,7 +26,7 @@ def _answers(seen: Observed) -> Verdict:
         return failed("The answer holds no completion.", reading, remedy=_walk(seen))
     if model != wanted:
         return failed(f"Model {wanted} was asked for, and {model or 'no model'} answered.", reading, remedy=_walk(seen))
-    return passed(f"{wanted} answered in {done.seconds:.2f} s.", reading)
+    return passed(f"Model {wanted} answered in {done.seconds:.2f} s.", reading)
 
 
 def _lists(seen: Observed) -> Verdict:
