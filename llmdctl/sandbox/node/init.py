@@ -13,15 +13,16 @@ import socket
 import sys
 from pathlib import Path
 
-from llmdctl.sandbox.node import cgroups, mounts, network
+from llmdctl.sandbox.node import cgroups, layout, mounts, network
 
 
 def main(settings_file: Path) -> None:
-    """Set the node up as the settings {hostname, cgroup, keep, disguise, ready} say, then reap for ever."""
+    """Set the node up as the settings {hostname, cgroup, keep, kubelet, disguise, ready} say, then reap for ever."""
     settings = json.loads(settings_file.read_text(encoding="utf-8"))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     socket.sethostname(settings["hostname"])
     mounts.isolate([Path(path) for path in settings["keep"]])
+    mounts.show(Path(settings["kubelet"]), Path(layout.KUBELET_ROOT))
     mounts.disguise(Path(settings["disguise"]))
     network.make()
     cgroups.make(settings["cgroup"])

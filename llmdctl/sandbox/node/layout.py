@@ -14,6 +14,7 @@ BRIDGE = "node0"
 POD_RANGE = "10.244.0.0/24"
 DNS_ADDRESS = "10.96.0.10"  # of the cluster's DNS service
 CLUSTER_DOMAIN = "cluster.local"
+KUBELET_ROOT = "/var/lib/kubelet"  # inside the node: sockets lie below it, whose whole path may have 107 bytes only
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"  # inside the node's own /run
 
 INIT = "node"

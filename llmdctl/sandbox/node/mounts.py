@@ -37,6 +37,14 @@ def isolate(keep: Iterable[Path]) -> None:
         os.close(handle)
 
 
+def show(folder: Path, place: Path) -> None:
+    """Let `folder` be seen at `place` as well; what is mounted below the one does not appear below the other."""
+    place.mkdir(parents=True, exist_ok=True)
+    _mount("--bind", str(folder), str(place))
+    _mount("--make-private", str(place))
+    _mount("--make-rshared", str(place))
+
+
 def disguise(folder: Path) -> None:
     """Put the files of `folder` (see `llmdctl.sandbox.node.capacity`) and private kernel parameters in place."""
     parameters = folder / "parameters"

@@ -94,6 +94,7 @@ def write(place: Layout, parts: Parts) -> None:
         "hostname": parts.node.name,
         "cgroup": place.cgroup,
         "keep": [str(path) for path in _needed(place)],
+        "kubelet": str(place.kubelet),
         "disguise": str(place.disguise),
         "ready": str(place.ready),
     }
@@ -115,7 +116,7 @@ def command(component: str, place: Layout, parts: Parts, *, pid: int | None, por
             f"--kubeconfig={place.home.kubeconfig_of(KUBELET)}",
             f"--hostname-override={parts.node.name}",
             f"--node-ip={layout.ADDRESS}",
-            f"--root-dir={place.kubelet}",
+            f"--root-dir={layout.KUBELET_ROOT}",
             f"--cert-dir={place.root / 'kubelet-certificates'}",
         ],
         KUBE_PROXY: [str(parts.programs[KUBE_PROXY].path), f"--config={place.file('kube-proxy.json')}"],

@@ -80,16 +80,15 @@ def namespace_of(pid: int, kind: str) -> int:
     return Path(f"/proc/{pid}/ns/{kind}").stat().st_ino
 
 
-def inside(namespace: str, inode: int) -> set[int]:
-    """The processes in a namespace (`net`, `mnt`, `pid`), by its inode."""
+def inside(kind: str, inode: int) -> set[psutil.Process]:
+    """The processes in a namespace. They know when they began, so another of the same pid is not taken for one."""
     found = set()
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                if namespace_of(int(folder.name), namespace) == inode:
-                    found.add(int(folder.name))
-            except OSError:
-                continue
+    for process in psutil.process_iter():
+        try:
+            if namespace_of(process.pid, kind) == inode:
+                found.add(process)
+        except OSError:
+            continue
     return found
 
 

@@ -1,0 +1,174 @@
+"""verify on a release that really runs: green as it is installed, red with each fault, by the code that names it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llmdctl import helm, kube
+from llmdctl.model.check import Outcome
+from llmdctl.model.proof import VerifyReport
+from llmdctl.release.verify import selected, verify
+from tests.e2e.datapath.serving import llmdctl
+
+pytestmark = pytest.mark.e2e
+
+NAME = "pd"
+ROLES = ("--role", "prefill.replicas=1", "--role", "decode.replicas=2")
+READY_S = 90  # an endpoint picker opens its port only once its certificate is made, after it is Ready
+
+
+@dataclass(frozen=True)
+class Running:
+    """A P/D release on the real node."""
+
+    kubeconfig: Path
+    namespace: str
+
+    @property
+    def cluster(self) -> kube.Cluster:
+        return kube.connect(kubeconfig=self.kubeconfig)
+
+    def verify(self, *only: str) -> VerifyReport:
+        door = helm.open_helm(kubeconfig=self.kubeconfig)
+        return verify(NAME, self.namespace, helm=door, cluster=self.cluster, claims=selected(only, ()))
+
+    def change(self, kind: str, name: str, edit: Callable[[dict[str, Any]], object]) -> None:
+        """As somebody's `kubectl edit` would."""
+        key = kube.key_of({"apiVersion": _VERSIONS[kind], "kind": kind, "metadata": {"name": name}})
+        found = self.cluster.get(_placed(key, self.namespace))
+        assert found is not None
+        metadata = {"name": name, "namespace": self.namespace}
+        document = {**{k: v for k, v in found.items() if k != "status"}, "metadata": metadata}
+        edit(document)
+        self.cluster.apply(document, field_manager="somebody", force=True)
+
+    def wait(self, proof: str, outcome: Outcome) -> None:
+        """Until one proof has come to an outcome."""
+        until_s = time.monotonic() + READY_S
+        while (found := self.verify(proof).proofs[0]).outcome is not outcome:
+            assert time.monotonic() < until_s, found
+            time.sleep(1)
+
+
+_VERSIONS = {
+    "ConfigMap": "v1",
+    "Deployment": "apps/v1",
+    "InferencePool": "inference.networking.k8s.io/v1",
+}
+
+
+def _placed(key: Any, namespace: str) -> Any:
+    from dataclasses import replace
+
+    return replace(key, namespace=namespace)
+
+
+@pytest.fixture(scope="module")
+def running(real_node) -> Iterator[Running]:
+    namespace = real_node.namespace("verify")
+    found = Running(kubeconfig=Path(real_node.kubeconfig), namespace=namespace)
+    llmdctl(
+        "install", "pd-disaggregation", NAME, "-n", namespace, "--accelerator", "h200", "-f", str(real_node.values),
+        *ROLES, "--timeout", "110", kubeconfig=found.kubeconfig,
+    )  # fmt: skip
+    for obj in _reader(namespace):
+        found.cluster.apply(obj)
+    found.wait("LV0101", Outcome.PASS)
+    yield found
+    for obj in _reader(namespace)[1:]:
+        found.cluster.delete(kube.key_of(obj))
+    real_node.empty(namespace)
+
+
+def _reader(namespace: str) -> list[dict[str, Any]]:
+    """A service account that may read the scheduler's metrics, as a Prometheus has one."""
+    name = f"reader-{namespace}"
+    rbac = "rbac.authorization.k8s.io"
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}},
+        {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": name},
+         "rules": [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]},
+        {"apiVersion": f"{rbac}/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+         "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": name},
+         "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}]},
+    ]  # fmt: skip
+
+
+def _outcomes(report: VerifyReport, outcome: Outcome) -> list[str]:
+    return [proof.code for proof in report.of(outcome)]
+
+
+def test_as_installed_everything_is_green(running: Running):
+    report = running.verify()
+    assert _outcomes(report, Outcome.FAIL) == [], report.of(Outcome.FAIL)
+    assert _outcomes(report, Outcome.UNKNOWN) == [], report.of(Outcome.UNKNOWN)
+    passed = set(_outcomes(report, Outcome.PASS))
+    assert {"LV0101", "LV0201", "LV0203", "LV0302", "LV0402", "LV0403", "LV0501", "LV0502", "LV1101"} <= passed
+    assert report.requests == 7
+    print(f"verify: {report.requests} requests, {report.seconds} s")
+
+
+def test_a_pool_that_selects_nothing(running: Running):
+    selectors: list[Any] = []
+
+    def away(pool: dict[str, Any]) -> None:
+        selectors.append(pool["spec"]["selector"])
+        pool["spec"]["selector"] = {"matchLabels": {"app": "nothing-has-this"}}
+
+    def back(pool: dict[str, Any]) -> None:
+        pool["spec"]["selector"] = selectors[0]
+
+    running.change("InferencePool", NAME, away)
+    report = running.verify("pool")
+    assert "LV0301" in _outcomes(report, Outcome.FAIL)
+    running.change("InferencePool", NAME, back)
+    running.wait("LV0301", Outcome.PASS)
+
+
+def test_an_autoscaler_that_reads_unknown(running: Running):
+    name = {"name": "someone", "namespace": running.namespace}
+    metric = {"metric": {"name": "nobody-has-this"}, "target": {"type": "AverageValue", "averageValue": "1"}}
+    scaler = {
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": name,
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": f"{NAME}-prefill"},
+            "minReplicas": 1, "maxReplicas": 1, "metrics": [{"type": "External", "external": metric}],
+        },
+    }  # fmt: skip
+    running.cluster.apply(scaler)
+    try:
+        running.wait("LV0901", Outcome.FAIL)
+    finally:
+        running.cluster.delete(kube.key_of(scaler))
+
+
+def test_another_configuration_that_never_splits_prefill_and_engines_without_a_cache(running: Running):
+    """Three faults at once, since each restarts pods: every one of them is named."""
+
+    def no_decider(obj: dict[str, Any]) -> None:
+        text = obj["data"]["epp-config.yaml"]
+        lines = [line for line in text.splitlines() if "deciders:" not in line and "prefill: always" not in line]
+        obj["data"] = {"epp-config.yaml": "\n".join(lines).replace("- parameters:\n  type: disagg", "- type: disagg")}
+
+    def no_cache(obj: dict[str, Any]) -> None:
+        for container in obj["spec"]["template"]["spec"]["containers"]:
+            if container["name"] == "engine":
+                container["args"] = [*container["args"], "--no-enable-prefix-caching"]
+
+    def restart(obj: dict[str, Any]) -> None:
+        obj["spec"]["template"]["metadata"].setdefault("annotations", {})["restarted"] = "now"
+
+    running.change("ConfigMap", f"{NAME}-epp", no_decider)
+    running.change("Deployment", f"{NAME}-epp", restart)
+    running.change("Deployment", f"{NAME}-decode", no_cache)
+    running.wait("LV0201", Outcome.FAIL)
+    running.wait("LV0401", Outcome.FAIL)
+    running.wait("LV0101", Outcome.PASS)
+    failed = _outcomes(running.verify(), Outcome.FAIL)
+    assert {"LV0201", "LV0202", "LV0401", "LV0501", "LV1204"} <= set(failed), failed
