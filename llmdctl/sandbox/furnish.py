@@ -27,6 +27,7 @@ _DISCOVERY = "application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryLi
 
 _KINDS = {
     "APIService": Resource(path="apis/apiregistration.k8s.io/v1", plural="apiservices"),
+    "Deployment": Resource(path="apis/apps/v1", plural="deployments"),
     "Endpoints": Resource(path="api/v1", plural="endpoints"),
     "Namespace": Resource(path="api/v1", plural="namespaces"),
     "Role": Resource(path="apis/rbac.authorization.k8s.io/v1", plural="roles"),

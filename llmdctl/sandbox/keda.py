@@ -34,6 +34,8 @@ _FILES = (
     "config/metrics-server/role.yaml",
     "config/metrics-server/role_binding.yaml",
     "config/metrics-server/api_service.yaml",
+    "config/manager/manager.yaml",
+    "config/metrics-server/deployment.yaml",
 )
 
 
@@ -121,8 +123,18 @@ def objects(*, port: int, bundle: bytes, report: programs.Reporter = programs.si
             spec = document["spec"]
             spec["service"] = spec["service"] | {"port": port}
             spec["caBundle"] = base64.b64encode(bundle).decode()
+        if document["kind"] == "Deployment":
+            _empty(document)
         found.append(document)
     return found
+
+
+def _empty(deployment: dict[str, Any]) -> None:
+    """No pod: the process beside the plane does its work. The object tells tools that KEDA is there, and which."""
+    deployment["spec"]["replicas"] = 0
+    deployment["metadata"]["annotations"] = {"llmdctl.dev/runs-as": "a process beside the control plane"}
+    for container in deployment["spec"]["template"]["spec"]["containers"]:
+        container["image"] = container["image"].replace(":latest", f":{programs.pinned(OPERATOR).version}")
 
 
 def _furnish(api: Api, setting: Setting, report: programs.Reporter) -> None:
