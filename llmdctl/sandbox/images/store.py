@@ -26,10 +26,10 @@ from llmdctl.sandbox.images.building import Built, forget_others
 NAMESPACE: Final = "k8s.io"
 """containerd's namespace of the images that the kubelet sees."""
 
-_FORMAT: Final = "1"  # raise when the way of preparing changes
+_FORMAT: Final = "2"  # raise when the way of preparing changes
 _LABEL: Final = "containerd-store"
 _ROOT: Final = "root"
-_HELD: Final = "images.json"  # reference -> key of the image
+_HELD: Final = "images.json"  # the version of containerd, and reference -> key of the image
 _PASSING: Final = "sandbox.llmdctl.dev/passing:1"
 _LIMIT_S: Final = 300.0
 _START_LIMIT_S: Final = 30.0
@@ -50,7 +50,7 @@ def prepared(images: Sequence[Built], *, commands: Path, version: str, report: R
 
     def make(folder: Path) -> None:
         started_s = time.monotonic()
-        known = _begin(folder / _ROOT)
+        known = _begin(folder / _ROOT, version)
         missing = [image for image in images if known.get(image.reference) != image.key]
         obsolete = [reference for reference in known if reference not in held]
         with _running(folder, commands) as address:
@@ -59,7 +59,7 @@ def prepared(images: Sequence[Built], *, commands: Path, version: str, report: R
             # A removal is what makes containerd collect what no image needs any more, such as former layers.
             _client(commands, address, "images", "tag", "--force", images[0].reference, _PASSING)
             _client(commands, address, "images", "rm", "--sync", _PASSING, *obsolete)
-        (folder / _HELD).write_text(json.dumps(held), encoding="utf-8")
+        (folder / _HELD).write_text(json.dumps({"version": version, "images": held}), encoding="utf-8")
         report(f"{len(missing)} images put into containerd's store in {time.monotonic() - started_s:.1f} s")
 
     entry.fill(make, report)
@@ -80,15 +80,15 @@ def lay(store: Path, target: Path) -> None:
     shutil.copytree(store, target, symlinks=True, copy_function=put)
 
 
-def _begin(root: Path) -> dict[str, str]:
-    """Begin with the newest store that is there; what it holds."""
-    stores = sorted((cache_root() / "entries").glob(f"{_LABEL}-*/{_HELD}"), key=lambda file: file.stat().st_mtime)
-    if not stores:
-        return {}
-    newest = stores[-1].parent
-    lay(newest / _ROOT, root)
-    known: dict[str, str] = json.loads((newest / _HELD).read_text(encoding="utf-8"))
-    return known
+def _begin(root: Path, version: str) -> dict[str, str]:
+    """Begin with the newest store that this version of containerd has made; what it holds."""
+    stores = (cache_root() / "entries").glob(f"{_LABEL}-*/{_HELD}")
+    for file in sorted(stores, key=lambda file: file.stat().st_mtime, reverse=True):
+        stated = json.loads(file.read_text(encoding="utf-8"))
+        if stated.get("version") == version:
+            lay(file.parent / _ROOT, root)
+            return dict(stated["images"])
+    return {}
 
 
 @contextlib.contextmanager
