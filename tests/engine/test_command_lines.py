@@ -11,6 +11,7 @@ import pytest
 from llmdctl.sandbox.engine import connectors
 from llmdctl.sandbox.engine.__main__ import read
 from llmdctl.sandbox.engine.shared import Folder, Remote
+from tests.engine.process import Server, engine, free_port, free_ports
 from tests.engine.rendered import Container, containers
 
 
@@ -110,3 +111,31 @@ def test_adapters_and_drain() -> None:
 def test_precise_routing_gets_events_of_either_engine() -> None:
     engines = {each.engine for each in named(facet="precise") if read(each.words()).kv_events["enable_kv_cache_events"]}
     assert engines == {"vllm", "sglang"}
+
+
+@pytest.mark.allow_loopback
+@pytest.mark.parametrize(
+    ("path", "engine_name", "roles"),
+    [
+        ("optimized-baseline", "vllm", {"prefill-decode": 1}),
+        ("optimized-baseline", "sglang", {"prefill-decode": 1}),
+        ("pd-disaggregation", "vllm", {"decode": 1, "prefill": 1}),
+        ("pd-disaggregation", "sglang", {"decode": 1, "prefill": 1}),
+        ("multimodal-epd", "vllm", {"decode": 1, "encode": 1, "prefill": 1}),
+        ("wide-ep", "vllm", {"decode": 8, "prefill": 8}),
+    ],
+)
+def test_every_set_of_roles_starts_and_answers(path: str, engine_name: str, roles: dict[str, int]) -> None:
+    """As rendered; ports alone are others, since all of this machine's processes share them."""
+    found = {each.role: each for each in named(path=path, engine=engine_name, facet="default")}
+    assert set(found) == set(roles)
+    for role, ranks in roles.items():
+        container, first = found[role], free_ports(ranks)
+        moved = ["--data-parallel-supervisor-port", str(free_port()), "--data-parallel-rpc-port", str(free_port())]
+        bootstrap = ["--disaggregation-bootstrap-port", str(free_port())]
+        words = [*container.words(), *(moved if ranks > 1 else bootstrap if engine_name == "sglang" else [])]
+        own = {"VLLM_NIXL_SIDE_CHANNEL_HOST": "127.0.0.1", "VLLM_NIXL_SIDE_CHANNEL_PORT": str(free_ports(ranks))}
+        with engine(*words, environment={**container.env, **own}, port=first) as server:
+            for rank in range(ranks):
+                answer = Server(port=first + rank, process=server.process).ask("/v1/completions", {"prompt": "one two"})
+                assert answer.status == 200, (role, rank, answer.body)
