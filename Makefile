@@ -32,7 +32,7 @@ lint: $(STAMP) ## style, types, layers
 	@$(BIN)/lint-imports
 
 test: lint programs ## everything: lint, unit, charts, examples, and the real control plane
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 e2e-vllm: $(STAMP) ## a real vLLM on the CPU, compared with the simulated one (first time 6 GB and some minutes)
 	@$(BIN)/python tools/vllm/run.py

@@ -29,6 +29,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="Write goldens instead of comparing them.")
 
 
+# A worker has whole files (`--dist loadfile`), so that what their tests share is made once. Long ones begin first: one
+# that begins last is waited for, alone.
+FIRST = ("e2e/recipes/", "e2e/guides/", "e2e/", "parity/", "packaging/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files in the order in which they are begun."""
+
+    def turn(item: pytest.Item) -> int:
+        file = item.path.relative_to(ROOT / "tests").as_posix()
+        return next((number for number, folder in enumerate(FIRST) if file.startswith(folder)), len(FIRST))
+
+    items.sort(key=turn)
+
+
 @pytest.fixture(autouse=True)
 def _no_network(request: pytest.FixtureRequest):
     """Unit tests reach no network; `allow_loopback` opens this machine only, for a fake server."""

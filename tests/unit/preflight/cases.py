@@ -42,7 +42,7 @@ FOLDER = TESTS / "cases" / "preflight"
 INVENTORIES = TESTS / "fixtures" / "inventories"
 Chosen = tuple[tuple[str, Any], ...]
 Objects = tuple[Mapping[str, Any], ...]
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is some ten times faster where it is there
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is some ten times faster where it is there
 NOTHING = {"version": Section(seen=Seen.OK, items=({"gitVersion": "v1.34.4"},))}
 
 
@@ -84,7 +84,7 @@ def examples() -> tuple[Example, ...]:
     """Every case of every check."""
     found = []
     for file in sorted(FOLDER.glob("*/*.yaml")):
-        document = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)
+        document = yaml.load(file.read_text(encoding="utf-8"), Loader=LOADER)
         place = str(file.relative_to(TESTS))
         found += [Example(code=document["code"], file=place, written=entry) for entry in document["cases"]]
     return tuple(found)

@@ -10,7 +10,7 @@ import yaml
 
 from llmdctl.model.inventory import Inventory, Section, Seen
 from llmdctl.preflight.case import Case
-from tests.unit.preflight.cases import TESTS, accelerators
+from tests.unit.preflight.cases import LOADER, TESTS, accelerators
 
 FIXTURES = TESTS / "fixtures"
 Item = Mapping[str, Any]
@@ -19,7 +19,7 @@ Item = Mapping[str, Any]
 @cache
 def documents(name: str) -> tuple[Item, ...]:
     """Nodes and ResourceSlices of a fixture file."""
-    return tuple(yaml.safe_load_all((FIXTURES / name).read_text(encoding="utf-8")))
+    return tuple(yaml.load_all((FIXTURES / name).read_text(encoding="utf-8"), Loader=LOADER))
 
 
 def node(name: str) -> Item:
