@@ -225,3 +225,32 @@ def test_it_sleeps_and_wakes() -> None:
         assert server.ask("/v1/completions", {"prompt": "x"}).status == 503
         server.ask("/wake_up", {})
         assert server.ask("/v1/completions", {"prompt": "x"}).status == 200
+
+
+def test_the_render_service_gives_the_tokens_that_the_engine_caches() -> None:
+    """An endpoint picker that routes by KV events cuts these into blocks: they must be those of the events."""
+    context, port = zmq.Context.instance(), free_port()
+    socket = context.socket(zmq.SUB)
+    socket.bind(f"tcp://127.0.0.1:{port}")
+    socket.setsockopt(zmq.SUBSCRIBE, b"")
+    config = {"enable_kv_cache_events": True, "publisher": "zmq", "endpoint": f"tcp://127.0.0.1:{port}"}
+    text = "the quick brown fox jumps over the lazy dog. " * 30
+    asked = {
+        "/v1/completions": {"model": "m", "prompt": text, "max_tokens": 1},
+        "/v1/chat/completions": {"model": "m", "messages": [{"role": "user", "content": text}], "max_tokens": 1},
+    }
+    with (
+        engine("vllm", "launch", "render", "m") as render,
+        engine("serve", "m", "--block-size", "64", "--kv-events-config", json.dumps(config)) as server,
+    ):
+        assert not socket.poll(500)
+        for path, body in asked.items():
+            server.ask(path, body)
+            assert socket.poll(10_000)
+            cached = msgpack.unpackb(socket.recv_multipart()[2])[1][0]["token_ids"]
+            answer = render.ask(f"{path}/render", body).document
+            found = (answer[0] if isinstance(answer, list) else answer)["token_ids"]
+            assert len(cached) >= 256
+            assert found[: len(cached)] == cached
+        assert render.ask("/v1/completions", asked["/v1/completions"]).status == 404
+    socket.close(0)
