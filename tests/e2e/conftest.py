@@ -23,7 +23,9 @@ import yaml
 from filelock import FileLock
 
 from llmdctl import assets, sandbox
+from llmdctl.errors import ProgramError
 from llmdctl.sandbox import plane as control_plane
+from llmdctl.sandbox import prometheus
 from llmdctl.sandbox.api import Api
 from llmdctl.sandbox.home import home
 from llmdctl.sandbox.record import read
@@ -118,7 +120,16 @@ def _simulated(name: str) -> sandbox.SandboxStatus:
 
 
 def _real(name: str) -> sandbox.SandboxStatus:
-    return sandbox.up(name, nodes=[], real=claimed("h200", 16), report=print)
+    return sandbox.up(name, nodes=[], real=claimed("h200", 16), extras=beside(), report=print)
+
+
+def beside() -> tuple[str, ...]:
+    """KEDA and Prometheus, where the machine's distribution has a Prometheus."""
+    try:
+        prometheus.find()
+    except ProgramError:
+        return ()
+    return ("prometheus", "keda")
 
 
 def claimed(accelerator: str, devices: int) -> sandbox.RealNode:

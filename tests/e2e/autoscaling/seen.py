@@ -42,14 +42,15 @@ def replicas(api: Api, namespace: str, name: str) -> tuple[int, int]:
 
 
 def scaler(api: Api, namespace: str, name: str, *, prometheus: str, epp: str) -> Scaler:
-    """Everything about one ScaledObject."""
+    """Everything about one ScaledObject; what Prometheus answers only where its address is given."""
     item = _without_noise(api.get(SCALED_OBJECTS.url(name, namespace=namespace)), "ScaledObject")
     hpa = _found(api, item.get("status", {}).get("hpaName", name), namespace)
     answers = {}
     for trigger, query, address in triggers(item):
         # The address is one that only the cluster can resolve; what is behind the right one is asked directly.
         right = address.startswith("http://prometheus-operated.monitoring.svc")
-        answers[trigger] = _answer(prometheus, query) if right else _unreached(address)
+        if prometheus:
+            answers[trigger] = _answer(prometheus, query) if right else _unreached(address)
     return Scaler(scaled_object=item, hpa=hpa, external=_external(api, hpa, namespace), answers=answers, epp=epp)
 
 
