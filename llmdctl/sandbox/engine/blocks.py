@@ -41,17 +41,36 @@ class Cleared:
 Event = Stored | Removed | Cleared
 
 
+def first_digest(*, seed: str = "", extra: str = "") -> bytes:
+    """What the first block follows. `extra` keeps apart what must not be shared: a LoRA adapter, a cache salt."""
+    return hashlib.sha256(f"{seed}\0{extra}".encode()).digest()
+
+
+def next_digest(before: bytes, tokens: Sequence[int]) -> bytes:
+    """Of a full block after another; its first 64 bits are the block's hash."""
+    return hashlib.sha256(before + ",".join(map(str, tokens)).encode()).digest()
+
+
 def hash_blocks(tokens: Sequence[int], size: int, *, seed: str = "", extra: str = "") -> list[int]:
-    """The hashes of the full blocks of a sequence, each 64 bits. `extra` keeps apart what must not be shared: a LoRA
-    adapter, a cache salt.
-    """
-    found: list[int] = []
-    parent = hashlib.sha256(f"{seed}\0{extra}".encode()).digest()
-    for at in range(0, len(tokens) - size + 1, size):
-        block = ",".join(map(str, tokens[at : at + size]))
-        parent = hashlib.sha256(parent + block.encode()).digest()
-        found.append(int.from_bytes(parent[:8], "big"))
-    return found
+    """The hashes of the full blocks of a sequence, each 64 bits."""
+    chain = Chain(size=size, digest=first_digest(seed=seed, extra=extra))
+    chain.extend(tokens)
+    return chain.hashes
+
+
+@dataclass(kw_only=True, slots=True)
+class Chain:
+    """The hashes of a sequence that grows."""
+
+    size: int
+    digest: bytes
+    hashes: list[int] = field(default_factory=list)
+
+    def extend(self, tokens: Sequence[int]) -> None:
+        """Hash the blocks that are full now; `tokens` are all of the sequence."""
+        for at in range(len(self.hashes) * self.size, len(tokens) - self.size + 1, self.size):
+            self.digest = next_digest(self.digest, tokens[at : at + self.size])
+            self.hashes.append(int.from_bytes(self.digest[:8], "big"))
 
 
 @dataclass(slots=True)

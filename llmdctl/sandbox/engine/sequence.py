@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from llmdctl.sandbox.engine.blocks import hash_blocks
+from llmdctl.sandbox.engine.blocks import Chain, first_digest
 
 LENGTH: Final = "length"
 STOP: Final = "stop"
@@ -37,7 +37,7 @@ class Sequence:
     block_size: int
     seed: str = ""  # of the hashes of its blocks
     tokens: list[int] = field(init=False)
-    hashes: list[int] = field(init=False)
+    _chain: Chain = field(init=False)
     blocks: list[int] = field(default_factory=list)
     computed: int = 0
     filled: int = 0  # full blocks that the pool knows of
@@ -56,11 +56,14 @@ class Sequence:
 
     def __post_init__(self) -> None:
         self.tokens = list(self.asked.prompt)
-        self._hash()
-
-    def _hash(self) -> None:
         extra = f"{self.asked.lora or ''}\0{self.asked.salt}"
-        self.hashes = hash_blocks(self.tokens, self.block_size, seed=self.seed, extra=extra)
+        self._chain = Chain(size=self.block_size, digest=first_digest(seed=self.seed, extra=extra))
+        self._chain.extend(self.tokens)
+
+    @property
+    def hashes(self) -> list[int]:
+        """Of the full blocks."""
+        return self._chain.hashes
 
     @property
     def prompt_length(self) -> int:
@@ -80,7 +83,7 @@ class Sequence:
         """One more token of the answer."""
         self.tokens.append(token)
         if len(self.tokens) % self.block_size == 0:
-            self._hash()
+            self._chain.extend(self.tokens)
 
     def preempt(self) -> None:
         """All is forgotten but the tokens."""
