@@ -19,7 +19,7 @@ _WORST: Final = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.PASS, Outc
 
 def _numbers(seen: Observed) -> Verdict:
     scaled, hpas = seen.autoscaling.scaled_objects, seen.autoscaling.hpas
-    if not seen.stack.of_kind("ScaledObject", "HorizontalPodAutoscaler"):
+    if not seen.stack.of_kind("ScaledObject", "HorizontalPodAutoscaler") and not _live(scaled) and not _live(hpas):
         raise NotConcernedError("nothing scales the roles of this release")
     if isinstance(hpas, str):
         raise UnknowableError(f"HorizontalPodAutoscalers cannot be listed: {hpas}")
@@ -33,6 +33,11 @@ def _numbers(seen: Observed) -> Verdict:
     evidence = tuple(reading for verdict in verdicts for reading in verdict.evidence)
     message = " ".join(verdict.message for verdict in verdicts if verdict.outcome is worst.outcome)
     return Verdict(outcome=worst.outcome, message=message, evidence=evidence, remedy=worst.remedy)
+
+
+def _live(found: tuple[KubernetesObject, ...] | str) -> bool:
+    """Whether somebody else's object scales a role: it counts as well."""
+    return bool(found) and not isinstance(found, str)
 
 
 def _scalers(seen: Observed, scaled: tuple[KubernetesObject, ...], hpas: tuple[KubernetesObject, ...]) -> list[Scaler]:
