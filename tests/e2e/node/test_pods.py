@@ -12,7 +12,7 @@ from kubernetes.stream import stream
 from llmdctl.errors import UsageError
 from llmdctl.kube import connect
 from llmdctl.sandbox import images
-from tests.e2e.sandbox.objects import LWS, PODS, SERVICES, wait
+from tests.e2e.sandbox.objects import CLAIMS, LWS, PODS, SERVICES, wait
 
 pytestmark = pytest.mark.e2e
 
@@ -198,6 +198,26 @@ def test_a_container_over_its_memory_is_killed(real_node, served):
         return any(one["state"].get("terminated", {}).get("exitCode") == 137 for one in statuses)
 
     wait("the kill", killed, limit_s=LIMIT_S)
+
+
+def test_a_claimed_volume_lies_in_the_sandbox(real_node, served):
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "kept"},
+        "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Ti"}}},
+    }
+    real_node.api.create(CLAIMS.url(namespace=served), claim)
+    command = ["python3", "-c", "open('/data/kept', 'w').write('text')"]
+    writer = container(command=command, securityContext={"runAsUser": 0, "runAsNonRoot": False})
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": "kept"}}, {"name": "shm", "emptyDir": {}}]
+    make(real_node, served, "writer", pod_spec(writer, restartPolicy="Never", volumes=volumes))
+
+    def succeeded():
+        return real_node.api.get(PODS.url("writer", namespace=served))["status"]["phase"] == "Succeeded"
+
+    wait("the writer's end", succeeded, limit_s=LIMIT_S)
+    assert [file.read_text() for file in real_node.status.home.glob("node/kubelet/claims/*/kept")] == ["text"]
 
 
 def test_a_group_of_pods_runs(real_node, served):
