@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -43,13 +44,11 @@ def users(node: RealNode) -> dict[str, tuple[str, tuple[str, ...]]]:
 
 def require() -> None:
     """Raise UsageError where no real node can be: it takes Linux and root."""
-    import os
-
     if sys.platform == "linux" and os.geteuid() == 0:
         return
-    lacking = "root" if sys.platform == "linux" else "Linux"
+    found = "this user is not root" if sys.platform == "linux" else "this is not Linux"
     raise UsageError(
-        f"a real node needs Linux and root; this is not {lacking}",
+        f"a real node needs Linux and root; {found}",
         remedy=(
             "Either bring the sandbox up with simulated nodes only (leave --node real out), or use a cluster of your "
             "own, such as kind's: kind create cluster, then llmdctl install ... --kubeconfig FILE."
