@@ -44,6 +44,7 @@ class Relay:
         self._end = asyncio.Event()
         self._began = threading.Event()
         self._failure: OSError | None = None
+        self._carrying: set[asyncio.Task[object]] = set()  # asyncio itself refers to its tasks weakly
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._thread.start()
         self._began.wait()
@@ -74,12 +75,17 @@ class Relay:
         self._began.set()
         await self._end.wait()
         server.close()
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in tasks:
+        open_yet = tuple(self._carrying)
+        for task in open_yet:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*open_yet, return_exceptions=True)
+        await asyncio.sleep(0)  # transports that were aborted close their sockets in the loop's next turn
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._carrying.add(task)
+        task.add_done_callback(self._carrying.discard)
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
         except OSError:
