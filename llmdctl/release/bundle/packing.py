@@ -94,11 +94,13 @@ def _plain(value: object) -> Any:  # noqa: ANN401 - any JSON value
 
 def _tarball(files: Mapping[str, str]) -> bytes:
     packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0, filename="") as compressed:
-        with tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for name, text in sorted(files.items()):
-                data = text.encode()
-                entry = tarfile.TarInfo(f"{FOLDER}/{name}")
-                entry.size, entry.mode, entry.mtime = len(data), 0o600, 0
-                tar.addfile(entry, io.BytesIO(data))
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0, filename="") as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for name, text in sorted(files.items()):
+            data = text.encode()
+            entry = tarfile.TarInfo(f"{FOLDER}/{name}")
+            entry.size, entry.mode, entry.mtime = len(data), 0o600, 0
+            tar.addfile(entry, io.BytesIO(data))
     return packed.getvalue()
