@@ -35,6 +35,7 @@ NODES = {"h200": 8, "h100": 2, "b200": 2, "l4": 2, "mi300x": 2, "cpu": 4}
 _PREFIX = "test-"
 _REAL = "node-"
 _APART = "apart-"
+SCALED = "scaled-"
 
 
 @dataclass(frozen=True)
@@ -103,16 +104,16 @@ class RealNode(Plane):
 
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Plane]:
-    with _shared(tmp_path_factory, worker_id, _PREFIX, _simulated) as status:
-        yield from _open(Plane, status, worker_id)
+    with shared_sandbox(tmp_path_factory, worker_id, _PREFIX, _simulated) as status:
+        yield from opened(Plane, status, worker_id)
 
 
 @pytest.fixture(scope="session")
 def real_node(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[RealNode]:
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("a real node needs Linux and root")
-    with _shared(tmp_path_factory, worker_id, _REAL, _real) as status:
-        yield from _open(RealNode, status, worker_id)
+    with shared_sandbox(tmp_path_factory, worker_id, _REAL, _real) as status:
+        yield from opened(RealNode, status, worker_id)
 
 
 def _simulated(name: str) -> sandbox.SandboxStatus:
@@ -141,7 +142,7 @@ def claimed(accelerator: str, devices: int) -> sandbox.RealNode:
 P = TypeVar("P", bound=Plane)
 
 
-def _open(kind: type[P], status: sandbox.SandboxStatus, worker: str) -> Iterator[P]:
+def opened(kind: type[P], status: sandbox.SandboxStatus, worker: str) -> Iterator[P]:
     found = read(home(status.name))
     assert found is not None
     with control_plane.administrator(home(status.name), found.ports) as api:
@@ -149,7 +150,7 @@ def _open(kind: type[P], status: sandbox.SandboxStatus, worker: str) -> Iterator
 
 
 @contextmanager
-def _shared(
+def shared_sandbox(
     tmp_path_factory: pytest.TempPathFactory, worker: str, prefix: str, up: Callable[[str], sandbox.SandboxStatus]
 ) -> Iterator[sandbox.SandboxStatus]:
     """A sandbox for all workers: the first one in brings it up, the last one out takes it down."""
@@ -196,7 +197,7 @@ def _set_users(path: Path, users: set[str]) -> None:
 
 def _remove_abandoned() -> None:
     for place in sandbox.homes():
-        for prefix in (_PREFIX, _REAL, _APART):
+        for prefix in (_PREFIX, _REAL, _APART, SCALED):
             pid = place.name.removeprefix(prefix)
             if place.name.startswith(prefix) and pid.isdecimal() and not psutil.pid_exists(int(pid)):
                 sandbox.down(place.name)

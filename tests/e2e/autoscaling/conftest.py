@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from llmdctl import sandbox
 from llmdctl.cli import main
-from llmdctl.errors import ProgramError
-from llmdctl.sandbox import plane as control_plane
-from llmdctl.sandbox import prometheus
 from llmdctl.sandbox.api import Api
 from llmdctl.sandbox.home import home
 from llmdctl.sandbox.record import read
 from tests.e2e.autoscaling.exposition import Exposition
 from tests.e2e.autoscaling.seen import PODS
-from tests.e2e.conftest import Plane, simulated
+from tests.e2e.conftest import SCALED, Plane, beside, opened, shared_sandbox, simulated
 
 EPP_PORT = 9090
 # Seconds where a real cluster would take minutes: what is looked at is who scales, not how calmly.
@@ -74,28 +67,17 @@ class Scaled:
 
 @pytest.fixture(scope="session")
 def scaled(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Scaled]:
-    try:
-        prometheus.find()
-    except ProgramError as error:
-        pytest.skip(str(error))
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
-    name = f"apart-{os.getpid() if worker_id == 'master' else os.getppid()}-k"
-    lock, users = FileLock(shared / "scaled.lock"), shared / "scaled.users"
-    with lock:
-        nodes = simulated({"h200": 8, "cpu": 2})
-        status = sandbox.up(name, nodes=nodes, extras=("prometheus", "keda"), report=print)
-        _write(users, _read(users) | {worker_id})
-    found = read(home(name))
-    assert found is not None
-    with control_plane.administrator(home(name), found.ports) as api:
-        plane = Plane(status=status, api=api, worker=worker_id, _numbers=count(1))
-        yield Scaled(plane=plane, prometheus=f"http://127.0.0.1:{found.ports.prometheus}")
-    with lock:
-        left = _read(users) - {worker_id}
-        _write(users, left)
-        if not left:
-            sandbox.down(name)
+    if not beside():
+        pytest.skip("no Prometheus on PATH, and this machine's distribution has none")
+    with shared_sandbox(tmp_path_factory, worker_id, SCALED, _up) as status:
+        found = read(home(status.name))
+        assert found is not None
+        for plane in opened(Plane, status, worker_id):
+            yield Scaled(plane=plane, prometheus=f"http://127.0.0.1:{found.ports.prometheus}")
+
+
+def _up(name: str) -> sandbox.SandboxStatus:
+    return sandbox.up(name, nodes=simulated({"h200": 8, "cpu": 2}), extras=("prometheus", "keda"), report=print)
 
 
 @pytest.fixture(scope="session")
@@ -104,11 +86,3 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("values") / "quick.yaml"
     path.write_text(QUICK, encoding="utf-8")
     return path
-
-
-def _read(path: Path) -> set[str]:
-    return set(json.loads(path.read_text())) if path.exists() else set()
-
-
-def _write(path: Path, users: set[str]) -> None:
-    path.write_text(json.dumps(sorted(users)))

@@ -102,6 +102,7 @@ def made(fault: Fault, right: Mapping[str, Any], name: str) -> list[dict[str, An
     spec["scaleTargetRef"] = {**TARGET, "name": name}
     spec["advanced"]["horizontalPodAutoscalerConfig"]["name"] = name
     spec["fallback"]["failureThreshold"] = 1
+    spec["pollingInterval"] = 2  # there are many at once
     fault.change(spec)
     labels = {"scaled": name}
     container = {"name": "idle", "image": "registry.k8s.io/pause:3.10"}
