@@ -1,4 +1,4 @@
-"""What verify says: one proof a claim about a running release, with the numbers it was read from, and all as a report."""
+"""What verify says: one proof a claim about a running release, with the numbers it was read from; all as a report."""
 
 from __future__ import annotations
 
