@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SANDBOX ?= demo
 NODES ?= h200=2,cpu=1
 
-.PHONY: help demo demo-down test e2e-vllm lint bench update programs wheel clean
+.PHONY: help demo demo-down test test-faults e2e-vllm lint bench update programs wheel clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +36,9 @@ test: lint programs ## everything: lint, unit, charts, examples, and the real co
 
 e2e-vllm: $(STAMP) ## a real vLLM on the CPU, compared with the simulated one (first time 6 GB and some minutes)
 	@$(BIN)/python tools/vllm/run.py
+
+test-faults: $(STAMP) programs ## break running releases on purpose: what doctor and autoscaling say of each fault
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -q -m faults tests/e2e
 
 bench: $(STAMP) programs ## ratios against plain helm and a bare typer program, from one run
 	@$(BIN)/python -m tests.bench

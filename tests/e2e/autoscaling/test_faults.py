@@ -20,7 +20,7 @@ from tests.e2e.autoscaling.conftest import Scaled
 from tests.e2e.autoscaling.faults import DOWN, FAULTS, Fault, made
 from tests.e2e.autoscaling.seen import DEPLOYMENTS, SCALED_OBJECTS, scaler, wait
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.faults]
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "autoscaling"
 KINDS = {"Deployment": DEPLOYMENTS, "ScaledObject": SCALED_OBJECTS}
 SERVICES = Resource(path="api/v1", plural="services")

@@ -16,6 +16,7 @@ from tests.e2e.datapath.serving import llmdctl
 from tests.e2e.doctor.seeding import Patient, told
 from tests.e2e.sandbox.objects import GATEWAYS, POOLS, ROUTES
 
+pytestmark = pytest.mark.faults
 RELEASE = "gw"
 RULES = Resource(path="apis/networking.istio.io/v1beta1", plural="destinationrules")
 

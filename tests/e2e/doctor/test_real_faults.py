@@ -18,6 +18,7 @@ from tests.e2e.datapath.serving import llmdctl
 from tests.e2e.doctor.seeding import Patient, told
 from tests.e2e.sandbox.objects import BINDINGS, CONFIG_MAPS, DEPLOYMENTS, PODS, POOLS, SERVICES
 
+pytestmark = pytest.mark.faults
 RELEASE = "doc"
 ENGINE_PORT = 8200  # of a decode pod: the sidecar stands before it
 
