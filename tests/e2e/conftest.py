@@ -84,7 +84,7 @@ def simulated(counts: dict[str, int]) -> list[sandbox.SimulatedNodes]:
 
 @dataclass(frozen=True)
 class RealNode(Plane):
-    """The session's sandbox with a real node that claims 64 H200, for several releases at once."""
+    """The session's sandbox with a real node that claims 40 H200, for several releases at once."""
 
     @property
     def values(self) -> Path:
@@ -121,7 +121,7 @@ def _simulated(name: str) -> sandbox.SandboxStatus:
 
 
 def _real(name: str) -> sandbox.SandboxStatus:
-    return sandbox.up(name, nodes=[], real=claimed("h200", 64), extras=beside(), report=print)
+    return sandbox.up(name, nodes=[], real=claimed("h200", 40), extras=beside(), report=print)
 
 
 def beside() -> tuple[str, ...]:

@@ -15,9 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmdctl.errors import UsageError
+
 _SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
 }  # fmt: skip
+_NAMES = 240  # that stand for one processor: each is a character longer, and a file name has 255
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti|)")
 
 
@@ -57,7 +60,7 @@ def write(folder: Path, capacity: Capacity) -> None:
     """Make `meminfo` and `node/` in `folder`.
 
     kubelet also confines its pods to the processors that it has counted, so every name must stand for one that there
-    is: `cpu0`, `cpu00` and `cpu000` all do for the first one.
+    is: `cpu0`, `cpu00` and `cpu000` all do for the first one. Raises UsageError where there are too few for that.
     """
     total_kib = capacity.memory_bytes // 1024
     lines = {"MemTotal": total_kib, "MemFree": total_kib, "MemAvailable": total_kib}
@@ -65,6 +68,11 @@ def write(folder: Path, capacity: Capacity) -> None:
     folder.mkdir(parents=True)
     (folder / "meminfo").write_text("".join(f"{name + ':':<16}{kib:>10} kB\n" for name, kib in lines.items()))
     there = sorted(os.sched_getaffinity(0))
+    if capacity.processors > _NAMES * len(there):
+        raise UsageError(
+            f"a real node on this machine can claim {_NAMES * len(there)} processors, not {capacity.processors}",
+            remedy="Ask for fewer devices: --real KIND=DEVICES.",
+        )
     for number in range(capacity.processors):
         turn, index = divmod(number, len(there))
         topology = folder / "node" / "node0" / f"cpu{'0' * turn}{there[index]}" / "topology"

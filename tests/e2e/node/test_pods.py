@@ -164,7 +164,7 @@ def test_what_cannot_be_forwarded_is_named(real_node, served, service, port, com
 
 
 def test_devices_are_counted_by_the_scheduler(real_node, served):
-    gpus = {"limits": {"nvidia.com/gpu": "57"}}  # `web` has 8 of the 64
+    gpus = {"limits": {"nvidia.com/gpu": "33"}}  # `web` has 8 of the 40
     make(real_node, served, "toomany", pod_spec(container(resources=gpus)))
 
     def refused():
