@@ -84,3 +84,10 @@ def test_every_claimed_processor_stands_for_one_that_there_is(tmp_path):
     assert numbers <= os.sched_getaffinity(0)
     assert len({(folder / "topology" / "core_id").read_text() for folder in folders}) == 7
     assert "MemTotal:          1048576 kB\n" in (tmp_path / "d" / "meminfo").read_text()
+
+
+def test_more_processors_than_names_can_stand_for_are_refused(tmp_path):
+    size = capacity.Capacity(processors=10**6, memory_bytes=2**30, reserved_millicpu=0, reserved_memory_bytes=0)
+    with pytest.raises(UsageError, match="can claim .* processors") as caught:
+        capacity.write(tmp_path / "d", size)
+    assert "--real" in (caught.value.remedy or "")
