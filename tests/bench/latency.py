@@ -23,6 +23,7 @@ from llmdctl import sandbox
 from llmdctl.sandbox import plane
 from llmdctl.sandbox.home import home
 from llmdctl.sandbox.record import read
+from tests.e2e.conftest import claimed
 
 CLIENTS = (1, 8, 32)
 REQUESTS = 160  # of each side and number of clients
@@ -57,7 +58,7 @@ def rows() -> Iterator[str]:
         yield "added latency: left out, a real node needs root on Linux"
         return
     name = f"latency-{os.getpid()}"
-    status = sandbox.up(name, nodes=[], real=sandbox.parse_real("h200=16"))
+    status = sandbox.up(name, nodes=[], real=claimed("h200", 16))
     try:
         _install(home(name).path / "values.yaml", status.kubeconfig)
         found = read(home(name))
