@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from page_folder import keep
 
 from llmdctl.release.verify import BUDGET, CLAIMS, FAMILIES, Claim
 from llmdctl.release.verify.names import ENGINES, EPP
@@ -62,25 +63,5 @@ def files() -> dict[Path, str]:
     return {**pages, FOLDER / "README.md": index()}
 
 
-def main() -> int:
-    """Write the pages and remove those of proofs that are gone, or with --check name what differs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
-    wanted = files()
-    stale = [file for file, text in wanted.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
-    gone = [file for file in FOLDER.glob("*.md") if file not in wanted]
-    for file in (*stale, *gone):
-        print(file.relative_to(FOLDER.parent.parent))
-    if check:
-        return 1 if stale or gone else 0
-    FOLDER.mkdir(exist_ok=True)
-    for file in gone:
-        file.unlink()
-    for file in stale:
-        file.write_text(wanted[file], encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep(FOLDER, files(), __doc__))
