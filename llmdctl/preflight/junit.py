@@ -7,30 +7,22 @@ The form is the one that CI systems agree on: https://github.com/testmoapp/junit
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from typing import Final
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import Element
 
 from llmdctl.model.check import CheckResult, Outcome, PreflightReport
-
-_NO_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What no XML 1.0 document may hold, escaped or not: https://www.w3.org/TR/xml/#charsets"""
+from llmdctl.model.junit_text import add_case, add_suite, document, totals
 
 
 def junit(report: PreflightReport, *, strict: bool = False) -> str:
     """The document, with its declaration and a last newline."""
-    root = Element("testsuites", {"name": "llmdctl preflight"} | _totals(report.results, strict=strict))
+    ends = {result.code: _end(result, strict=strict) for result in report.results}
+    root = Element("testsuites", {"name": "llmdctl preflight"} | totals(tuple(ends.values())))
     for category in dict.fromkeys(result.category for result in report.results):
         own = [result for result in report.results if result.category == category]
-        suite = SubElement(root, "testsuite", {"name": category} | _totals(own, strict=strict))
-        properties = SubElement(suite, "properties")
-        for name, value in _facts(report).items():
-            SubElement(properties, "property", name=name, value=_text(value))
+        suite = add_suite(root, category, [ends[result.code] for result in own], _facts(report))
         for result in own:
-            _case(suite, result, strict=strict)
-    indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+            _case(suite, result, ends[result.code])
+    return document(root)
 
 
 def _facts(report: PreflightReport) -> dict[str, str]:
@@ -45,34 +37,18 @@ def _facts(report: PreflightReport) -> dict[str, str]:
     }
 
 
-def _totals(results: Iterable[CheckResult], *, strict: bool) -> dict[str, str]:
-    ends = [_end(result, strict=strict) for result in results]
-    return {
-        "tests": str(len(ends)),
-        "failures": str(ends.count("failure")),
-        "errors": str(ends.count("error")),
-        "skipped": str(ends.count("skipped")),
-    }
-
-
 def _end(result: CheckResult, *, strict: bool) -> str:
     if result.outcome is Outcome.FAIL or (strict and result.outcome is Outcome.WARN):
         return "failure"
     return {Outcome.UNKNOWN: "error", Outcome.SKIP: "skipped"}.get(result.outcome, "")
 
 
-def _case(suite: Element, result: CheckResult, *, strict: bool) -> None:
-    case = SubElement(
-        suite, "testcase", name=f"{result.code} {result.slug}", classname=f"preflight.{result.category}", time="0"
-    )
-    end = _end(result, strict=strict)
-    if end == "skipped":
-        SubElement(case, "skipped", message=_text(result.message))
-    elif end:
-        SubElement(case, end, type=result.outcome.value, message=_text(result.message)).text = _text(_details(result))
-    else:
-        said = "WARN " if result.outcome is Outcome.WARN else ""
-        SubElement(case, "system-out").text = _text(f"{said}{result.message}\n{_details(result)}".rstrip())
+def _case(suite: Element, result: CheckResult, end: str) -> None:
+    said = "WARN " if result.outcome is Outcome.WARN and not end else ""
+    add_case(
+        suite, name=f"{result.code} {result.slug}", group=f"preflight.{result.category}", end=end,
+        outcome=result.outcome.value, message=said + result.message, details=_details(result),
+    )  # fmt: skip
 
 
 def _details(result: CheckResult) -> str:
@@ -81,7 +57,3 @@ def _details(result: CheckResult) -> str:
         for each in result.evidence
     ]
     return "\n".join((*seen, *result.remedy, result.doc))
-
-
-def _text(text: str) -> str:
-    return _NO_XML.sub("?", text)
