@@ -88,6 +88,6 @@ def test_every_claimed_processor_stands_for_one_that_there_is(tmp_path):
 
 def test_more_processors_than_names_can_stand_for_are_refused(tmp_path):
     size = capacity.Capacity(processors=10**6, memory_bytes=2**30, reserved_millicpu=0, reserved_memory_bytes=0)
-    with pytest.raises(UsageError, match="can claim .* processors") as caught:
+    with pytest.raises(UsageError, match=r"can claim .* processors") as caught:
         capacity.write(tmp_path / "d", size)
     assert "--real" in (caught.value.remedy or "")
