@@ -28,6 +28,7 @@ from llmdctl.sandbox import plane as control_plane
 from llmdctl.sandbox import prometheus
 from llmdctl.sandbox.api import Api
 from llmdctl.sandbox.home import home
+from llmdctl.sandbox.images import dialect
 from llmdctl.sandbox.record import read
 from tests.e2e.sandbox.objects import NAMESPACES, PODS, wait
 
@@ -114,6 +115,27 @@ def real_node(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Itera
         pytest.skip("a real node needs Linux and root")
     with shared_sandbox(tmp_path_factory, worker_id, _REAL, _real) as status:
         yield from opened(RealNode, status, worker_id)
+
+
+@pytest.fixture(scope="session")
+def picker_dialect() -> str:
+    """What the endpoint picker in the real node's image speaks: `0.7` as pinned, or what LLMDCTL_EPP=<binary> does."""
+    return dialect()
+
+
+@pytest.fixture(scope="session")
+def needs_picker(picker_dialect: str) -> Callable[[str], None]:
+    """`needs_picker("0.9")` skips where the endpoint picker in the image is older. Ask before anything is brought up."""
+
+    def older_is_skipped(oldest: str) -> None:
+        if _numbers(picker_dialect) < _numbers(oldest):
+            pytest.skip(f"needs the endpoint picker {oldest}, the image has {picker_dialect}: give LLMDCTL_EPP=<binary>")
+
+    return older_is_skipped
+
+
+def _numbers(dialect: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in dialect.split("."))
 
 
 def _simulated(name: str) -> sandbox.SandboxStatus:
