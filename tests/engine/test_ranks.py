@@ -29,7 +29,7 @@ def test_every_rank_has_a_port_metrics_and_events_of_its_own() -> None:
     )
     with engine(*words.split(), "--kv-events-config", json.dumps(config), port=first) as server:
         other = Server(port=first + 1, process=server.process)
-        assert health(supervisor) == 200
+        assert [health(supervisor, path) for path in ("/health", "/ready", "/readyz", "/v1/models")] == [200] * 3 + [404]
         other.ask("/v1/completions", ASKED)
         assert server.metric("vllm:prompt_tokens_total") == 0
         assert other.metric("vllm:prompt_tokens_total", engine="9") == 64
@@ -42,9 +42,9 @@ def test_every_rank_has_a_port_metrics_and_events_of_its_own() -> None:
     socket.close(0)
 
 
-def health(port: int) -> int:
+def health(port: int, path: str = "/health") -> int:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refused:
         return refused.code

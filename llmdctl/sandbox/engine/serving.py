@@ -24,6 +24,8 @@ _LOG: Final = logging.getLogger("uvicorn.error")
 _TICK_S: Final = 1.0  # uvicorn renews the Date header that often; it looks for its end ten times a second by itself
 _AGAIN_S: Final = 0.5  # between two tries to reach the leader
 LOST: Final = 1  # exit code of a pod whose leader is gone
+_SUPERVISOR: Final = ("/health", "/ready", "/readyz")  # vLLM 0.32.0, vllm/entrypoints/launchers/dp_supervisor.py
+_FOLLOWER: Final = ("/health", "/health_generate", "/ping")  # sglang/srt/utils/common.py, launch_dummy_health_check_server
 
 
 class _Server(uvicorn.Server):
@@ -68,11 +70,11 @@ async def _serve(settings: Settings, apis: Sequence[Api], keep_alive_s: int) -> 
         await _reached(ranks.group)
     apps: list[tuple[Starlette, int]] = []
     if ranks.serves == "health":
-        apps = [(_healthy(()), settings.port)]
+        apps = [(_healthy(_FOLLOWER, ()), settings.port)]
     elif ranks.serves == "all":
         apps = [(api.app(), settings.port + place) for place, api in enumerate(apis)]
         if ranks.supervisor_port is not None:
-            apps.append((_healthy(apis), ranks.supervisor_port))
+            apps.append((_healthy(_SUPERVISOR, apis), ranks.supervisor_port))
     servers = [
         _server(app, settings.host, port, limit_s=settings.shutdown_s, keep_alive_s=keep_alive_s) for app, port in apps
     ]
@@ -116,15 +118,14 @@ def _server(app: Starlette, host: str, port: int, *, limit_s: int | None, keep_a
     return _Server(config)
 
 
-def _healthy(apis: Sequence[Api]) -> Starlette:
-    """Health alone: of a follower, or of all ranks together as vLLM's supervisor answers."""
+def _healthy(paths: Sequence[str], apis: Sequence[Api]) -> Starlette:
+    """Health alone, on the paths of a follower of SGLang, or of vLLM's supervisor, which answers for all its ranks."""
 
     async def health(_: Request) -> Response:
         well = not any(rank.engine.faults.unhealthy for api in apis for rank in api.ranks)
         return Response(status_code=200 if well else 503)
 
-    names = ("/health", "/v1/models", "/ready", "/live")
-    return Starlette(routes=[Route(name, health) for name in names])
+    return Starlette(routes=[Route(path, health) for path in paths])
 
 
 async def _leader(group: Group) -> None:
