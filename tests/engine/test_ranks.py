@@ -29,7 +29,8 @@ def test_every_rank_has_a_port_metrics_and_events_of_its_own() -> None:
     )
     with engine(*words.split(), "--kv-events-config", json.dumps(config), port=first) as server:
         other = Server(port=first + 1, process=server.process)
-        assert [health(supervisor, path) for path in ("/health", "/ready", "/readyz", "/v1/models")] == [200] * 3 + [404]
+        for path, status in (("/health", 200), ("/ready", 200), ("/readyz", 200), ("/v1/models", 404)):
+            assert health(supervisor, path) == status
         other.ask("/v1/completions", ASKED)
         assert server.metric("vllm:prompt_tokens_total") == 0
         assert other.metric("vllm:prompt_tokens_total", engine="9") == 64

@@ -25,7 +25,7 @@ _TICK_S: Final = 1.0  # uvicorn renews the Date header that often; it looks for 
 _AGAIN_S: Final = 0.5  # between two tries to reach the leader
 LOST: Final = 1  # exit code of a pod whose leader is gone
 _SUPERVISOR: Final = ("/health", "/ready", "/readyz")  # vLLM 0.32.0, vllm/entrypoints/launchers/dp_supervisor.py
-_FOLLOWER: Final = ("/health", "/health_generate", "/ping")  # sglang/srt/utils/common.py, launch_dummy_health_check_server
+_FOLLOWER: Final = ("/health", "/health_generate", "/ping")  # launch_dummy_health_check_server of SGLang
 
 
 class _Server(uvicorn.Server):
