@@ -125,11 +125,11 @@ def picker_dialect() -> str:
 
 @pytest.fixture(scope="session")
 def needs_picker(picker_dialect: str) -> Callable[[str], None]:
-    """`needs_picker("0.9")` skips where the endpoint picker in the image is older. Ask before anything is brought up."""
+    """`needs_picker("0.9")` skips where the endpoint picker in the image is older. Ask before any node."""
 
     def older_is_skipped(oldest: str) -> None:
         if _numbers(picker_dialect) < _numbers(oldest):
-            pytest.skip(f"needs the endpoint picker {oldest}, the image has {picker_dialect}: give LLMDCTL_EPP=<binary>")
+            pytest.skip(f"needs endpoint picker {oldest}, the image has {picker_dialect}: give LLMDCTL_EPP=<binary>")
 
     return older_is_skipped
 
