@@ -31,6 +31,7 @@ class Load:
     model: str
     clients: int = 6
     tokens: int = 40
+    pause_s: float = 0.0  # between a client's requests
     asked: list[Asked] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -57,6 +58,7 @@ class Load:
             error = stream(self.url, self.model, f"client {client} asks {number}", self.tokens)
             self.asked.append(Asked(began_s=began, took_s=time.monotonic() - began, error=error))
             number += 1
+            self._stopping.wait(self.pause_s)
 
 
 @contextlib.contextmanager

@@ -11,9 +11,12 @@ from typing import Any
 
 from llmdctl.kube import Cluster
 from llmdctl.prometheus import Exposition, parse
+from llmdctl.sandbox.api import Api
 
 ROLE = "app.kubernetes.io/component"
 _LIMIT_S = 120
+QUICK = ("--set", "modelserver.roleDefaults.containerPatch.startupProbe.periodSeconds=1")
+"""A simulated engine listens after a second; the first question comes before, and the chart's next after ten more."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,16 @@ def curl(url: str, *words: str) -> tuple[int, str]:
 def shared_prefix(group: object, tokens: int) -> str:
     """A prompt of about so many tokens that no other group shares."""
     return " ".join(f"{group}w{number}" for number in range(tokens))
+
+
+def settled(api: Api, url: str) -> bool:
+    """Whether a Deployment runs what it says, all of it and nothing else."""
+    item = api.get(url)
+    wanted, status = item["spec"]["replicas"], item["status"]
+    return bool(
+        status.get("observedGeneration") == item["metadata"]["generation"]
+        and status.get("updatedReplicas") == status.get("readyReplicas") == status.get("replicas") == wanted
+    )
 
 
 def flags(settings: Mapping[str, object]) -> Sequence[str]:

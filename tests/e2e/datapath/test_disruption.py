@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.e2e.datapath.load import Load, running
-from tests.e2e.datapath.serving import Serving
+from tests.e2e.datapath.serving import Serving, settled
 from tests.e2e.sandbox.objects import DEPLOYMENTS, PODS, wait
 
 MODEL = "Qwen/Qwen3-32B"
@@ -28,22 +28,13 @@ def _deployment(serving, real_node) -> str:
     return DEPLOYMENTS.url(str(name), namespace=serving.namespace)
 
 
-def _settled(real_node, url: str) -> bool:
-    item = real_node.api.get(url)
-    wanted, status = item["spec"]["replicas"], item["status"]
-    return bool(
-        status.get("observedGeneration") == item["metadata"]["generation"]
-        and status.get("updatedReplicas") == status.get("readyReplicas") == status.get("replicas") == wanted
-    )
-
-
 def test_a_rolling_upgrade_and_a_scale_down_lose_no_request(serving, real_node):
     url = _deployment(serving, real_node)
     before = set(serving.pods("aggregate"))
     with running(Load(serving.url, MODEL)) as load:
         note = {"spec": {"template": {"metadata": {"annotations": {"tests/restarted": "yes"}}}}}
         real_node.api.merge(url, note)
-        wait("the rolling upgrade", lambda: _settled(real_node, url), limit_s=90)
+        wait("the rolling upgrade", lambda: settled(real_node.api, url), limit_s=90)
         assert not before & set(serving.pods("aggregate"))
         real_node.api.merge(url, {"spec": {"replicas": 2}})
         left = f"{PODS.url(namespace=serving.namespace)}?labelSelector=app.kubernetes.io/component=aggregate"
@@ -51,7 +42,7 @@ def test_a_rolling_upgrade_and_a_scale_down_lose_no_request(serving, real_node):
     assert len(load.asked) > 20
     assert load.failed() == []
     real_node.api.merge(url, {"spec": {"replicas": 3}})
-    wait("three replicas again", lambda: _settled(real_node, url), limit_s=60)
+    wait("three replicas again", lambda: settled(real_node.api, url), limit_s=60)
 
 
 def test_a_killed_pod_loses_what_it_held_and_gets_nothing_new(serving, real_node, capsys):
