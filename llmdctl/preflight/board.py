@@ -83,7 +83,7 @@ class Board:
         self.free = [[_down(name, row.get(name)) for name in self.resources] for row in rows]
         self.start = [tuple(each) for each in self.free]  # before anything of the recipe is placed
         running = case.occupants
-        self.topology = Topology(case, templates, running)
+        self.topology = Topology(case, templates)
         self.sorts = tuple(self._sort(i, template, asked[i]) for i, template in enumerate(templates))
         self._devices = self._unheld()
         self._answers: dict[tuple[int, tuple[PublishedDevice, ...]], tuple[PublishedDevice, ...] | None] = {}

@@ -149,7 +149,14 @@ def _by_claim(status: object) -> tuple[str, ...]:
 def _take(left: Amounts, used: Counter[str]) -> None:
     for name, thousandths in used.items():
         if name in left and thousandths:
-            left[name] -= Fraction(thousandths, 1000)
+            left[name] = _less(left[name], thousandths)
+
+
+def _less(number: Fraction, thousandths: int) -> Fraction:
+    whole, rest = divmod(thousandths, 1000)
+    if rest or number.denominator != 1:
+        return number - Fraction(thousandths, 1000)
+    return Fraction(number.numerator - whole)  # bytes and devices: nothing to reduce
 
 
 def _less_claims(case: Case, left: Mapping[str, Amounts]) -> None:

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from llmdctl.preflight.slices import PublishedDevice
 
 Item = Mapping[str, Any]
-_OF_THE_PODS: Final = frozenset({"occupants", "workloads", "free"})
-_OF_THE_CLUSTER: Final = frozenset({"occupants", "nodes", "reached", "free", "crds", "devices", "kinds", "platform"})
+_OF_THE_PODS: Final = frozenset({"occupants", "choosy", "workloads", "free"})
+_OF_THE_CLUSTER: Final = frozenset(
+    {"occupants", "choosy", "nodes", "reached", "free", "crds", "devices", "kinds", "platform"}
+)
 """Properties that do not go by what is rendered."""
 
 
@@ -144,6 +146,11 @@ class Case:
         from llmdctl.preflight.capacity import occupants
 
         return tuple(occupants(self))
+
+    @cached_property
+    def choosy(self) -> tuple[tuple[str, Item], ...]:
+        """Those of `occupants` that choose their neighbours. Raises UnknowableError without pods."""
+        return tuple((name, pod) for name, pod in self.occupants if "affinity" in (pod.get("spec") or ()))
 
     def having(self, objects: tuple[Item, ...]) -> Case:
         """The same cluster with another recipe: what follows from the cluster alone is not computed again."""

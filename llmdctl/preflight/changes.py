@@ -147,7 +147,7 @@ def _kept_away(board: Board, sort: Sort) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
     for node, item in enumerate(board.nodes):
         refusal = sort.refusals[node]
-        if not refusal or any(number > board.free[node][i] for i, number in enumerate(sort.need)):
+        if not refusal or any(number > board.free[node][i] for i, number in sort.needed):
             continue
         if refusal == "cordoned":
             found["cordon", ""] += 1

@@ -27,8 +27,10 @@ class Taint:
 
     def tolerated(self, tolerations: object) -> bool:
         """Whether a pod's tolerations accept it, by the scheduler's rule (an empty key with Exists tolerates all)."""
-        rows = tolerations if isinstance(tolerations, (list, tuple)) else ()
-        return any(self._tolerated(row) for row in rows if isinstance(row, Mapping))
+        for row in tolerations if isinstance(tolerations, (list, tuple)) else ():
+            if isinstance(row, Mapping) and self._tolerated(row):
+                return True
+        return False
 
     def _tolerated(self, toleration: Item) -> bool:
         if toleration.get("effect") not in (None, "", self.effect):
@@ -117,7 +119,9 @@ class Node:
 def _mapping(outer: Item, key: str) -> Item:
     """What stands there, nothing where it is something else: files are written by hand too."""
     inner = outer.get(key)
-    return inner if isinstance(inner, Mapping) else {}
+    if type(inner) is dict or isinstance(inner, Mapping):  # the second asks an abstract class, which is slow
+        return inner
+    return {}
 
 
 def _texts(outer: Item, key: str) -> Mapping[str, str]:

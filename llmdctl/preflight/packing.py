@@ -101,6 +101,7 @@ class _Packing:
         self._whole = whole  # nothing but all of them is of use
         self._steps = _STEPS
         self._candidates: dict[int, tuple[int, ...]] = {}
+        self._seen: set[tuple[object, ...]] = set()
         self.ended = True
 
     def greedy(self) -> dict[int, tuple[int, ...]]:
@@ -140,7 +141,7 @@ class _Packing:
             if score > self._goal:
                 self._best, self._goal = dict(places), score
             return len(places) == len(self._units)
-        if self._steps <= 0 or not self._promising(index, places, skipped):
+        if self._steps <= 0 or not self._promising(index, places, skipped) or self._again(index, places, skipped):
             return False
         unit = self._units[index]
         if unit.workload not in skipped:
@@ -153,6 +154,15 @@ class _Packing:
                     _finish(ways, way, self._board)
                     return True
         return not self._whole and self._descend(index + 1, places, skipped | {unit.workload})
+
+    def _again(self, index: int, places: Mapping[int, tuple[int, ...]], skipped: frozenset[int]) -> bool:
+        """Whether the board has been like this before: replicas of one workload are the same to all that follow."""
+        taken = Counter((unit.workload, places[unit.number]) for unit in self._units[:index] if unit.number in places)
+        state = (index, skipped, frozenset(taken.items()))
+        if state in self._seen:
+            return True
+        self._seen.add(state)
+        return False
 
     def _promising(self, index: int, places: Mapping[int, object], skipped: frozenset[int]) -> bool:
         hoped: dict[int, tuple[int, ...]] = {

@@ -7,7 +7,7 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constrai
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,8 +49,8 @@ class Rule:
 class Topology:
     """All rules of the pods that are to be placed, and what runs already."""
 
-    def __init__(self, case: Case, templates: tuple[PodTemplate, ...], running: Iterable[tuple[str, Item]]) -> None:
-        """Read the rules; count the pods in `running` (node name, pod). Raises UnknowableError."""
+    def __init__(self, case: Case, templates: tuple[PodTemplate, ...]) -> None:
+        """Read the rules; count the pods that run. Raises UnknowableError."""
         self._case = case
         self._nodes = case.nodes
         self._pulls = [self._affinity(i, t, "podAffinity", together=True) for i, t in enumerate(templates)]
@@ -64,7 +64,7 @@ class Topology:
         self.keys = frozenset(rule.key for rule in self._rules)
         self._values = {key: tuple(node.labels.get(key) for node in self._nodes) for key in self.keys}
         self._barred: list[frozenset[tuple[str, str]]] = [frozenset()] * len(templates)
-        self._count(templates, tuple(running))
+        self._count(templates)
 
     def concerns(self, sort: int) -> bool:
         """Whether any rule may keep pods of this sort from a node."""
@@ -185,16 +185,15 @@ class Topology:
     def _all_namespaces(self) -> tuple[Item, ...]:
         return self._case.section("namespaces")
 
-    def _count(self, templates: tuple[PodTemplate, ...], running: tuple[tuple[str, Item], ...]) -> None:
+    def _count(self, templates: tuple[PodTemplate, ...]) -> None:
         places = {node.name: i for i, node in enumerate(self._nodes)}
         barred: list[set[tuple[str, str]]] = [set() for _ in templates]
-        choosy = [(name, pod) for name, pod in running if "affinity" in (pod.get("spec") or ())]
-        for name, pod in running if self._rules else ():
+        for name, pod in self._case.occupants if self._rules else ():
             node = places.get(name)
             if node is not None:
                 for rule in self._rules:
                     self._count_pod(rule, node, pod)
-        for name, pod in choosy:
+        for name, pod in self._case.choosy:
             node = places.get(name)
             if node is None:
                 continue

@@ -77,7 +77,7 @@ def _tolerated(case: Case) -> Verdict:
     shut = []
     for template in case.workloads:
         suited = [node for node in case.nodes if chosen(node, template.spec) and offers(node, template)]
-        kept = {node.name: _untolerated(node, template) for node in suited}
+        kept = {node.name: _untolerated(node, template) if node.repelling else "" for node in suited}
         against = {name: taints for name, taints in kept.items() if taints}
         kept_away.setdefault(role_name(template), []).extend(
             Evidence(object=f"Node//{name}", observed=taints, expected=f"tolerated by {template.identity}")

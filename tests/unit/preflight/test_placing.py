@@ -275,3 +275,11 @@ def test_without_nodes_or_pods_nobody_can_tell(hidden: str) -> None:
     found = Case(inventory=blind, objects=known.objects, namespace="default").placement
     assert (found.outcome, found.pods) == (Outcome.UNKNOWN, ())
     assert "may not list" in found.reason
+
+
+def test_replicas_that_are_all_the_same_are_not_tried_in_every_order() -> None:
+    nodes = [node(f"n{i}", 7, cpu=32 + i) for i in range(6)]  # no two alike: 6! orders of the four-device pods
+    wanted = (deployment("large", 6, pod_spec(4)), deployment("small", 7, pod_spec(3)))
+    found = case(nodes, [], *wanted).placement
+    assert placeable(found) == {"large": 6, "small": 6}
+    assert "ended early" not in found.reason
