@@ -79,18 +79,31 @@ def _deployment(obj: KubernetesObject) -> Verdict:
     status = _status(obj)
     if status.get("observedGeneration", 0) < _metadata(obj).get("generation", 1):
         return _progressing(UNSEEN)
-    progress = condition(status, "Progressing")
-    if progress.get("reason") == "ProgressDeadlineExceeded":
-        return _failed(_says(progress))
     wanted = _spec(obj).get("replicas", 1)
+    elects = wanted > 1 and _may_lack_all(obj)
+    progress = condition(status, "Progressing")
+    if progress.get("reason") == "ProgressDeadlineExceeded" and not elects:
+        return _failed(_says(progress))
     counts = {name: status.get(name) or 0 for name in ("updatedReplicas", "replicas", "availableReplicas")}
     if counts["updatedReplicas"] < wanted:
         return _progressing(f"{counts['updatedReplicas']} of {wanted} replicas updated")
     if counts["replicas"] > counts["updatedReplicas"]:
         return _progressing(f"{counts['replicas'] - counts['updatedReplicas']} old replicas still there")
-    if counts["availableReplicas"] < wanted:
-        return _progressing(f"{counts['availableReplicas']} of {wanted} replicas available")
-    return _ready(f"{wanted} of {wanted} replicas available")
+    available = counts["availableReplicas"]
+    if available < (1 if elects else wanted):
+        return _progressing(f"{available} of {wanted} replicas available")
+    return _ready(f"{available} of {wanted} replicas available")
+
+
+def _may_lack_all(obj: KubernetesObject) -> bool:
+    """Whether an update may take every replica away at once: where one is elected and the others are never ready.
+
+    The Deployment of such replicas is never complete, and its controller calls it late for ever. By the API it is
+    `Available` with `replicas - maxUnavailable` of them, which would be none
+    (https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#deployment-status): one has to serve.
+    """
+    update = (_spec(obj).get("strategy") or {}).get("rollingUpdate") or {}
+    return str(update.get("maxUnavailable")) == "100%"
 
 
 def _stateful_set(obj: KubernetesObject) -> Verdict:

@@ -32,6 +32,12 @@ def deployment(**status: Any) -> dict[str, Any]:
     return obj("apps/v1", "Deployment", {"observedGeneration": 2} | status, replicas=2)
 
 
+def elected(**status: Any) -> dict[str, Any]:
+    """Replicas of which one serves and the others wait, never ready, to take over."""
+    update = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "100%"}}
+    return obj("apps/v1", "Deployment", {"observedGeneration": 2} | status, replicas=2, strategy=update)
+
+
 DONE = {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
 DEPLOYMENTS = [
     (deployment(observedGeneration=1, **DONE), WAIT, "not yet seen"),
@@ -47,6 +53,16 @@ DEPLOYMENTS = [
     ),
     (deployment(**DONE, conditions=[cond("Progressing", "False", "ProgressDeadlineExceeded")]), FAILED, "m"),
     (obj("apps/v1", "Deployment", {"observedGeneration": 2}, replicas=0), READY, "0 of 0"),
+    (elected(**DONE | {"availableReplicas": 0}), WAIT, "0 of 2 replicas available"),
+    (elected(**DONE | {"availableReplicas": 1}), READY, "1 of 2"),
+    (
+        elected(
+            **DONE | {"availableReplicas": 1}, conditions=[cond("Progressing", "False", "ProgressDeadlineExceeded")]
+        ),
+        READY,
+        "1 of 2",
+    ),
+    (elected(**DONE | {"replicas": 3, "availableReplicas": 1}), WAIT, "1 old replicas still there"),
 ]
 
 GATEWAY = "gateway.networking.k8s.io/v1"
