@@ -18,6 +18,7 @@ from llmdctl.cli.reports import columns
 if TYPE_CHECKING:
     from llmdctl.cli import results
     from llmdctl.model.proof import VerifyReport
+    from llmdctl.prometheus import Ask
 
 _EVERY = "all"
 
@@ -80,6 +81,16 @@ class VerifyOptions(NamespaceOptions):
         int, typer.Option("--requests", metavar="N", min=0, help="Send at most this many requests to the model.")
     ] = 24
     timeout: Annotated[int, typer.Option("--timeout", metavar="SECONDS", min=1, help="Limit of each of them.")] = 60
+    prometheus: Annotated[
+        str | None,
+        typer.Option(
+            "--prometheus", metavar="URL", help="Ask this Prometheus, not the one in the cluster that KEDA asks."
+        ),
+    ] = None
+    prometheus_token: Annotated[
+        str | None,
+        typer.Option("--prometheus-token", metavar="file:PATH|env:NAME", help="Its bearer token, by reference only."),
+    ] = None
     explain: Annotated[
         str | None,
         typer.Option(
@@ -116,7 +127,8 @@ def run(asked: VerifyOptions, cluster: ClusterOptions, shown: ProofOutput) -> No
     claims = use_case.selected(asked.only, asked.skip)
     report = use_case.verify(
         asked.release, asked.namespace, helm=doors.open_helm(cluster), cluster=doors.open_cluster(cluster),
-        claims=claims, long=asked.long, budget=asked.requests, request_s=float(asked.timeout), report=say,
+        claims=claims, long=asked.long, budget=asked.requests, request_s=float(asked.timeout),
+        prometheus=_prometheus(asked), report=say,
     )  # fmt: skip
     text = _written(report, shown, strict=asked.strict)
     if shown.to is None:
@@ -126,6 +138,18 @@ def run(asked: VerifyOptions, cluster: ClusterOptions, shown: ProofOutput) -> No
         say(f"{wording.tally(report)}; {wording.effort(report)}.")
         say(f"{wording.verdict(report)} The report is in {shown.to}.")
     raise typer.Exit(wording.exit_code(report, strict=asked.strict))
+
+
+def _prometheus(asked: VerifyOptions) -> Ask | None:
+    from llmdctl.errors import UsageError
+    from llmdctl.prometheus import over_http, token_from
+
+    if asked.prometheus is None:
+        if asked.prometheus_token is not None:
+            raise UsageError("--prometheus-token is for a Prometheus that is named", remedy="Add --prometheus URL.")
+        return None
+    token = token_from(asked.prometheus_token) if asked.prometheus_token else None
+    return over_http(asked.prometheus, token=token)
 
 
 def _written(report: VerifyReport, shown: ProofOutput, *, strict: bool) -> str:

@@ -51,7 +51,7 @@ def _of_proxy(cluster: Cluster, stack: Stack) -> Entrance | str:
         port = next((row for row in spec.get("ports") or () if row.get("name") == "http"), None)
         if port is not None and selector and selector.items() <= labels.items():
             via = f"Service/{stack.namespace}/{service['metadata']['name']}"
-            return _through(cluster, stack.namespace, selector, port.get("targetPort", port.get("port")), via)
+            return through(cluster, stack.namespace, selector, port.get("targetPort", port.get("port")), via)
     return "no Service of the release leads to a proxy"
 
 
@@ -82,7 +82,7 @@ def _of_gateway(cluster: Cluster, stack: Stack, namespace: str, name: str) -> En
             port = next((row for row in spec.get("ports") or () if row.get("port") == listener.get("port")), None)
             if port is None or not spec.get("selector"):
                 continue
-            found = _through(
+            found = through(
                 cluster, str(service["metadata"]["namespace"]), spec["selector"],
                 port.get("targetPort", port.get("port")), f"Gateway/{namespace}/{name}",
             )  # fmt: skip
@@ -103,9 +103,13 @@ def _routed(found: Entrance, stack: Stack, listener: Mapping[str, Any]) -> Entra
     )  # fmt: skip
 
 
-def _through(
+def through(
     cluster: Cluster, namespace: str, selector: Mapping[str, str], target: int | str, via: str
 ) -> Entrance | str:
+    """A ready pod that a Service selects, with the port behind its `targetPort`; or why there is none.
+
+    Raises the errors of `Cluster`.
+    """
     pods = cluster.list_objects("v1", "Pod", namespace=namespace, labels=selector)
     for pod in pods:
         port = _container_port(pod, target)

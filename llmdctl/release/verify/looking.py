@@ -9,7 +9,9 @@ from typing import Any, Final
 from llmdctl.errors import ClusterError
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.quantity import exact
+from llmdctl.prometheus import Ask
 from llmdctl.release.reading import find_all
+from llmdctl.release.verify.asking import answers
 from llmdctl.release.verify.entrance import is_ready
 from llmdctl.release.verify.observed import Autoscaling, EnginePod, EppPod
 from llmdctl.release.verify.stack import Role, Stack
@@ -106,8 +108,9 @@ def live_objects(cluster: Cluster, stack: Stack) -> dict[str, KubernetesObject]:
     return {str(key): obj for key, obj in find_all(cluster, keys).items()}
 
 
-def autoscaling(cluster: Cluster, stack: Stack) -> Autoscaling:
-    """ScaledObjects of the release, HPAs of its workloads, and the external metrics that these read."""
+def autoscaling(cluster: Cluster, stack: Stack, prometheus: Ask | None = None) -> Autoscaling:
+    """ScaledObjects of the release, HPAs of its workloads, the external metrics that these read, and what Prometheus
+    says to their queries: the one that is given, else the one that KEDA asks."""
     targets = {
         (str(role.engine.container.pod.workload.kind), str(role.engine.container.pod.workload.name))
         for role in stack.roles
@@ -115,7 +118,8 @@ def autoscaling(cluster: Cluster, stack: Stack) -> Autoscaling:
     scaled = _listed(cluster, "keda.sh/v1alpha1", "ScaledObject", stack.namespace, targets)
     hpas = _listed(cluster, "autoscaling/v2", "HorizontalPodAutoscaler", stack.namespace, targets)
     external = _external(cluster, stack.namespace, () if isinstance(hpas, str) else hpas)
-    return Autoscaling(scaled_objects=scaled, hpas=hpas, external=external)
+    asked = answers(cluster, () if isinstance(scaled, str) else scaled, prometheus)
+    return Autoscaling(scaled_objects=scaled, hpas=hpas, external=external, answers=asked)
 
 
 def _listed(

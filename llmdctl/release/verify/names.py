@@ -1,7 +1,8 @@
 """Names of metrics by engine and by version of the endpoint picker (EPP): one table each.
 
 Sources. vLLM 0.32.0: a running server, https://github.com/vllm-project/vllm/tree/v0.32.0. SGLang 0.5.23:
-https://github.com/sgl-project/sglang/tree/v0.5.23, `metrics_collector.py`. EPP 0.7.1:
+https://github.com/sgl-project/sglang/tree/v0.5.23, `metrics_collector.py`. LMCache, inside vLLM:
+https://docs.lmcache.ai/production/observability/vllm_endpoint.html. EPP 0.7.1:
 https://github.com/llm-d/llm-d-inference-scheduler/tree/v0.7.1 with gateway-api-inference-extension v1.4.0. EPP 0.9.0
 and 0.10.0: https://github.com/llm-d/llm-d-router. The families are those of `lint/data/engine-metrics.json` and
 `epp-metrics.json`; a test holds every name here against them.
@@ -40,13 +41,16 @@ ENGINES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
             'vllm:kv_offload_total_bytes_total{transfer_type="GPU_to_CPU"}',
             'vllm:simple_kv_offload_save_outcomes_total{outcome="saved"}',
             "vllm:kv_offload_tiering_write_bytes_total",
-            "vllm:mooncake_store_operation_bytes_total",
+            'vllm:mooncake_store_operation_bytes_total{operation="save_put"}',
+            "lmcache:num_stored_tokens_total",
         ),
         LOADED: (
             "vllm:kv_offload_load_bytes_total",
             'vllm:kv_offload_total_bytes_total{transfer_type="CPU_to_GPU"}',
             "vllm:simple_kv_offload_load_blocks_total",
             "vllm:kv_offload_tiering_read_bytes_total",
+            'vllm:mooncake_store_operation_bytes_total{operation="load_get"}',
+            "lmcache:num_hit_tokens_total",
         ),
     },
     "sglang": {

@@ -9,6 +9,7 @@ from typing import Any, Final
 from llmdctl.kube import KubernetesObject, Reply
 from llmdctl.prometheus import Exposition
 from llmdctl.release.verify.claim import UnknowableError
+from llmdctl.release.verify.scaling import Answered
 from llmdctl.release.verify.stack import Role, Stack
 
 START: Final = "start"
@@ -77,6 +78,7 @@ class Autoscaling:
     scaled_objects: tuple[KubernetesObject, ...] | str = ()
     hpas: tuple[KubernetesObject, ...] | str = ()
     external: Mapping[str, float | str] = field(default_factory=dict)  # <HPA>/<metric> -> value, or why none
+    answers: Mapping[str, Answered] = field(default_factory=dict)  # <ScaledObject>/<trigger> -> what Prometheus says
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.kube import Cluster
-from llmdctl.prometheus import Exposition
+from llmdctl.prometheus import Ask, Exposition
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.verify import looking, prompts
 from llmdctl.release.verify.entrance import Entrance, find
@@ -33,6 +33,7 @@ class Effort:
     ask: bool = True  # False: no proof that is wanted needs a request
     seed: int = 0
     request_s: float = REQUEST_S  # the longest time of one request
+    prometheus: Ask | None = None  # instead of the one that KEDA asks
 
 
 def observe(
@@ -73,7 +74,8 @@ def observe(
         proxy_scrapes=run.proxy_scrapes, models=models,
         logs=_logs(cluster, stack, ready), exchanges=sender.exchanges if sender else {},
         entrance=str(entrance) if sender else "", no_entrance=reason or ("" if sender else "no request was sent"),
-        autoscaling=looking.autoscaling(cluster, stack), requests=sender.sent if sender else 0, budget=effort.budget,
+        autoscaling=looking.autoscaling(cluster, stack, effort.prometheus),
+        requests=sender.sent if sender else 0, budget=effort.budget,
     )  # fmt: skip
 
 

@@ -203,6 +203,22 @@ def _of_external(scaler: Scaler) -> Verdict | None:
     return None
 
 
+def _of_nothing(scaler: Scaler) -> Verdict | None:
+    """Is a number that is read one that somebody measured? KEDA can be told to take no series for 0."""
+    item = scaler.scaled_object
+    if item is None:
+        return None
+    for name, query, _ in triggers(item):
+        answer = scaler.answers.get(name)
+        if answer is not None and answer.value is None and not answer.error:
+            return warned(
+                f"Prometheus has no series for trigger {name}, and KEDA takes that for a number: {query}",
+                Reading(where=f"Prometheus {name}", after="no series", expected="a number"),
+                remedy=("Set ignoreNullValues: 'false' in the trigger, and look at the targets.", _monitors(item)),
+            )
+    return None
+
+
 def _of_limits(scaler: Scaler) -> Verdict | None:
     """Is more wanted than may be?"""
     hpa = scaler.hpa or {}
@@ -222,6 +238,7 @@ _LOOKS: Final[Sequence[Callable[[Scaler], Verdict | None]]] = (
     _of_prometheus,
     _of_hpa,
     _of_external,
+    _of_nothing,
     _of_limits,
 )
 
@@ -246,10 +263,12 @@ def _numbers(scaler: Scaler) -> str:
 
 
 def _read(scaler: Scaler) -> tuple[Reading, ...]:
+    measured = [(f"Prometheus {name}", answer.value) for name, answer in scaler.answers.items()]
+    given = [(f"external.metrics.k8s.io {name}", value) for name, value in scaler.external.items()]
     return tuple(
-        Reading(where=f"external.metrics.k8s.io {name}", after=f"{value:g}", expected="a number")
-        for name, value in scaler.external.items()
-        if not isinstance(value, str)
+        Reading(where=where, after=f"{value:g}", expected="a number")
+        for where, value in [*measured, *given]
+        if value is not None and not isinstance(value, str)
     )
 
 

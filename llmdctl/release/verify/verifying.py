@@ -11,6 +11,7 @@ from llmdctl.helm import Helm
 from llmdctl.kube import Cluster
 from llmdctl.model.check import Outcome
 from llmdctl.model.proof import Proof, VerifyReport
+from llmdctl.prometheus import Ask
 from llmdctl.release.changes import placed
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.record import current, revisions
@@ -36,10 +37,13 @@ def verify(
     long: bool = False,
     budget: int = BUDGET,
     request_s: float = REQUEST_S,
+    prometheus: Ask | None = None,
     clock: Clock = SYSTEM_CLOCK,
     report: Reporter = lambda _: None,
 ) -> VerifyReport:
     """The proofs of a release as it runs now; at most `budget` small requests are sent to the model.
+
+    `prometheus` is asked the autoscalers' queries, instead of the one in the cluster that KEDA asks.
 
     Raises UsageError when there is no such release, and the errors of both doors for what nothing can be said without.
     """
@@ -53,7 +57,9 @@ def verify(
     objects = placed(helm.manifest(name, namespace, shown.revision).objects, namespace, cluster.served())
     stack = Stack(objects=objects, namespace=namespace, recipe=shown.recipe, facets=shown.facts.facets)
     asks = any(claim.sends for claim in claims)
-    effort = Effort(long=long, ask=asks, seed=random.getrandbits(64), budget=budget, request_s=request_s)
+    effort = Effort(
+        long=long, ask=asks, seed=random.getrandbits(64), budget=budget, request_s=request_s, prometheus=prometheus
+    )
     seen = observe(cluster, stack, release=name, effort=effort, clock=clock, report=report)
     return VerifyReport(
         release=name, namespace=namespace, recipe=shown.recipe, revision=shown.revision, server=cluster.server,

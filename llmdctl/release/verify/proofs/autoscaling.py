@@ -57,8 +57,15 @@ def _scaler(seen: Observed, scaled: KubernetesObject | None, hpa: KubernetesObje
         for name, value in seen.autoscaling.external.items()
         if name.startswith(front)
     }  # fmt: skip
+    own = f"{key_of(scaled).name}/" if scaled is not None else "/"
+    answers = {
+        name.removeprefix(own): answer
+        for name, answer in seen.autoscaling.answers.items()
+        if name.startswith(own)
+    }  # fmt: skip
     version = seen.stack.epp_version
-    return Scaler(scaled_object=scaled, hpa=hpa, external=external, epp=version if version in EPP else "")
+    epp = version if version in EPP else ""
+    return Scaler(scaled_object=scaled, hpa=hpa, external=external, answers=answers, epp=epp)
 
 
 def _target(obj: KubernetesObject) -> tuple[str, str]:
@@ -89,8 +96,9 @@ PROOFS: Final = (
         claim="Every autoscaler of the release reads the signals that it scales by.",
         judge=_numbers,
         why="An autoscaler that reads <unknown> does nothing, for weeks, unnoticed; KEDA's fallback even hides that.",
-        reads="Conditions and health of ScaledObjects, current metrics of HorizontalPodAutoscalers, and the values of"
-        " external.metrics.k8s.io.",
+        reads="Conditions and health of ScaledObjects, current metrics of HorizontalPodAutoscalers, the values of"
+        " external.metrics.k8s.io, and what Prometheus itself says to each query: the Service that KEDA asks, or"
+        " --prometheus.",
         remedy="Look at the first broken link that the message names: Prometheus, KEDA, its adapter, the HPA.",
         sources=("https://keda.sh/docs/2.21/reference/scaledobject-spec/#fallback",),
     ),
