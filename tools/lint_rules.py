@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from pathlib import Path
+
+from page_folder import keep_page
 
 from llmdctl.lint import CODES
 
@@ -26,21 +27,10 @@ def table() -> str:
     return "\n".join(rows) + "\n"
 
 
-def main() -> int:
-    """Write the table, or with --check say whether it is out of date."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
-    before = GUIDE.read_text(encoding="utf-8")
-    after = BLOCK.sub(lambda found: found.group(1) + table() + found.group(2), before)
-    if before == after:
-        return 0
-    print(GUIDE.relative_to(GUIDE.parent.parent))
-    if check:
-        return 1
-    GUIDE.write_text(after, encoding="utf-8")
-    return 0
+def page() -> str:
+    """The guide with its table as the rules are."""
+    return BLOCK.sub(lambda found: found.group(1) + table() + found.group(2), GUIDE.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep_page(GUIDE, page(), __doc__))

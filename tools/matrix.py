@@ -6,7 +6,6 @@ tests/e2e/recipes writes and proves again.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import Counter, defaultdict
@@ -14,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from page_folder import keep_page
 
 from llmdctl import assets
 from llmdctl.model.recipe import EVIDENCE_LEVELS, Evidence
@@ -197,21 +198,12 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def main() -> int:
-    """Write, or with --check compare."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
+def made() -> str:
+    """The page of the catalogue and of what the judges recorded."""
     catalog = Catalog.load([assets.paths()])
     record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
-    made = page(rows(catalog), catalog, record)
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == made:
-        return 0
-    if not check:
-        PAGE.write_text(made, encoding="utf-8")
-    print("guides/matrix.md")
-    return 1 if check else 0
+    return page(rows(catalog), catalog, record)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep_page(PAGE, made(), __doc__))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+
+from page_folder import keep_page
 
 from llmdctl import assets
 from llmdctl.cli.views.recipes import cell_counts
@@ -36,22 +37,12 @@ def judged_cells() -> Mapping[str, int]:
     return dict(record.get("helm", {}).get("counts", {}))
 
 
-def main() -> int:
-    """Write, or with --check compare."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
-    text = README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
+def made() -> str:
+    """README.md with its table as the catalogue is."""
+    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    made = f"{before}{BEGIN}\n{table(Catalog.load([assets.paths()]), judged_cells())}\n{END}{after}"
-    if made == text:
-        return 0
-    if not check:
-        README.write_text(made, encoding="utf-8")
-    print("README.md")
-    return 1 if check else 0
+    return f"{before}{BEGIN}\n{table(Catalog.load([assets.paths()]), judged_cells())}\n{END}{after}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep_page(README, made(), __doc__))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
+from page_folder import keep_page
 
 from llmdctl import assets
 
@@ -151,19 +151,5 @@ def row(title: str, marks: Any) -> str:  # noqa: ANN401  any iterable of bool or
     )
 
 
-def main() -> int:
-    """Write, or with --check compare."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    check = parser.parse_args().check
-    made = guide(dialects())
-    if GUIDE.is_file() and made == GUIDE.read_text(encoding="utf-8"):
-        return 0
-    if not check:
-        GUIDE.write_text(made, encoding="utf-8")
-    print("guides/scheduler-versions.md")
-    return 1 if check else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(keep_page(GUIDE, guide(dialects()), __doc__))

@@ -17,11 +17,13 @@ class Fault:
     """`change` breaks the spec of a right ScaledObject, in place; `words` must all be in the verdict."""
 
     name: str
+    title: str
     outcome: str
     words: tuple[str, ...]
     change: Callable[[Spec], None] = lambda _: None
     annotations: Mapping[str, str] | None = None
     epp: str = "0.9"
+    of: tuple[str, ...] = ()  # entries of tests/cases/faults.yaml
 
 
 def _queries(*texts: str) -> Callable[[Spec], None]:
@@ -77,21 +79,107 @@ _NOTHING = _queries("nothing_at_all", "nothing_at_all")
 _SYNTHETIC = "fallback's number"
 
 FAULTS = (
-    Fault("right", "pass", ("s0-prometheus", "40")),
-    Fault("asleep", "pass", ("at zero",), _queries("vector(0)", "vector(0)")),
-    Fault("names-of-another-version", "fail", (_NEW, _SYNTHETIC), _elsewhere, epp="0.7"),
-    Fault("names-of-another-version-unguarded", "fail", (_NEW,), _unguarded(_elsewhere), epp="0.7"),
-    Fault("nothing-is-scraped", "fail", ("no series", _SYNTHETIC), _NOTHING),
-    Fault("nothing-is-scraped-unguarded", "fail", ("no series",), _unguarded(_NOTHING)),
-    Fault("prometheus-down", "fail", (f"cannot be asked at {_NOBODY}", _SYNTHETIC), _address(_NOBODY)),
-    Fault("prometheus-down-unguarded", "fail", (f"cannot be asked at {_NOBODY}",), _unguarded(_address(_NOBODY))),
-    Fault("address-of-nobody", "fail", (f"cannot be asked at {_NO_HOST}",), _address(_NO_HOST)),
-    Fault("query-that-is-none", "fail", ("cannot answer trigger queue", "parse error"), _queries("sum(", "vector(1)")),
-    Fault("two-series", "fail", ("cannot answer trigger queue", "one series"), _queries("up", "vector(1)")),
-    Fault("no-workload", "fail", ("does not accept", "nobody"), _no_target),
-    Fault("one-query-fails", "fail", ("no series",), _unguarded(_queries("nothing_at_all", "vector(40)"))),
-    Fault("paused", "warn", ("paused",), annotations=_PAUSED),
-    Fault("at-its-limit", "warn", ("more than its 2 replicas",), _most(2)),
+    Fault("right", "A right ScaledObject under load", "pass", ("s0-prometheus", "40")),
+    Fault("asleep", "A right ScaledObject at rest", "pass", ("at zero",), _queries("vector(0)", "vector(0)")),
+    Fault(
+        "names-of-another-version",
+        "Its queries name metrics of another version of the picker, and a fallback hides it",
+        "fail",
+        (_NEW, _SYNTHETIC),
+        _elsewhere,
+        epp="0.7",
+        of=("defect-21", "pain-1", "pain-9"),
+    ),
+    Fault(
+        "names-of-another-version-unguarded",
+        "Its queries name metrics of another version of the picker",
+        "fail",
+        (_NEW,),
+        _unguarded(_elsewhere),
+        epp="0.7",
+        of=("defect-21", "pain-1", "pain-9"),
+    ),
+    Fault(
+        "nothing-is-scraped",
+        "Nothing is scraped, and a fallback hides it",
+        "fail",
+        ("no series", _SYNTHETIC),
+        _NOTHING,
+        of=("pain-9",),
+    ),
+    Fault(
+        "nothing-is-scraped-unguarded",
+        "Nothing is scraped",
+        "fail",
+        ("no series",),
+        _unguarded(_NOTHING),
+        of=("pain-9",),
+    ),
+    Fault(
+        "prometheus-down",
+        "Nobody listens where Prometheus should be, and a fallback hides it",
+        "fail",
+        (f"cannot be asked at {_NOBODY}", _SYNTHETIC),
+        _address(_NOBODY),
+        of=("pain-9",),
+    ),
+    Fault(
+        "prometheus-down-unguarded",
+        "Nobody listens where Prometheus should be",
+        "fail",
+        (f"cannot be asked at {_NOBODY}",),
+        _unguarded(_address(_NOBODY)),
+        of=("pain-9",),
+    ),
+    Fault(
+        "address-of-nobody",
+        "The address of Prometheus is misspelt",
+        "fail",
+        (f"cannot be asked at {_NO_HOST}",),
+        _address(_NO_HOST),
+        of=("pain-9",),
+    ),
+    Fault(
+        "query-that-is-none",
+        "A query that is no PromQL",
+        "fail",
+        ("cannot answer trigger queue", "parse error"),
+        _queries("sum(", "vector(1)"),
+        of=("pain-9",),
+    ),
+    Fault(
+        "two-series",
+        "A query that gives several series",
+        "fail",
+        ("cannot answer trigger queue", "one series"),
+        _queries("up", "vector(1)"),
+        of=("pain-9",),
+    ),
+    Fault(
+        "no-workload",
+        "The workload to be scaled is not there",
+        "fail",
+        ("does not accept", "nobody"),
+        _no_target,
+        of=("pain-9",),
+    ),
+    Fault(
+        "one-query-fails",
+        "One of two queries gives nothing",
+        "fail",
+        ("no series",),
+        _unguarded(_queries("nothing_at_all", "vector(40)")),
+        of=("pain-9",),
+    ),
+    Fault("paused", "It is paused", "warn", ("paused",), annotations=_PAUSED, of=("pain-9",)),
+    Fault(
+        "at-its-limit",
+        "It wants more replicas than its limit",
+        "warn",
+        ("more than its 2 replicas",),
+        _most(2),
+        of=("pain-9",),
+    ),
 )
 
 

@@ -71,6 +71,7 @@ def test_the_broken_link_is_named(scaled: Scaled, broken: str, fault: Fault, req
 
 def _write(fault: Fault, namespace: str, found: Scaler) -> None:
     expect = {"outcome": fault.outcome, "words": list(fault.words)}
-    text = yaml.safe_dump({"expect": expect, "seen": asdict(found)}, sort_keys=False, width=110)
+    head = {"title": fault.title, "of": list(fault.of), "expect": expect}
+    text = yaml.safe_dump({**head, "seen": asdict(found)}, sort_keys=False, width=110)
     FIXTURES.mkdir(parents=True, exist_ok=True)
     (FIXTURES / f"{fault.name}.yaml").write_text(text.replace(namespace, "models"), encoding="utf-8")

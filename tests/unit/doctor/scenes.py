@@ -59,8 +59,9 @@ class FaultCase:
         )
 
 
-def all_cases() -> list[FaultCase]:
-    return [FaultCase(file, yaml.safe_load(file.read_text())) for file in sorted(FOLDER.glob("*.yaml"))]
+@cache
+def all_cases() -> tuple[FaultCase, ...]:
+    return tuple(FaultCase(file, yaml.safe_load(file.read_text())) for file in sorted(FOLDER.glob("*.yaml")))
 
 
 def scene_of(data: Mapping[str, Any]) -> Scene:

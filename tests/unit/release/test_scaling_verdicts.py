@@ -1,38 +1,30 @@
 """Verdicts on autoscalers, over what the real KEDA and Kubernetes wrote (tests/e2e/autoscaling/test_faults.py)."""
 
 import copy
-from pathlib import Path
 
 import pytest
-import yaml
 
 from llmdctl.model.check import Outcome
-from llmdctl.release.verify.scaling import Answered, Scaler, judge, unknown_series
+from llmdctl.release.verify.scaling import judge, unknown_series
+from tests.unit.release.scalers import FOLDER, ScalerCase, all_cases
 
-FIXTURES = sorted((Path(__file__).parents[2] / "fixtures" / "autoscaling").glob("*.yaml"))
-
-
-def scaler(seen, **changes):
-    answers = {name: Answered(**answer) for name, answer in seen["answers"].items()}
-    return Scaler(**{**copy.deepcopy(seen), "answers": answers, **changes})
+CASES = all_cases()
 
 
 def right(**changes):
-    seen = yaml.safe_load((FIXTURES[0].parent / "right.yaml").read_text())["seen"]
-    return scaler(seen, **changes)
+    return ScalerCase(FOLDER / "right.yaml").scaler(**changes)
 
 
-@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
-def test_what_was_seen_of_a_fault_is_judged_as_it_was_live(path):
-    fixture = yaml.safe_load(path.read_text())
-    verdict = judge(scaler(fixture["seen"]))
-    assert verdict.outcome.value == fixture["expect"]["outcome"], verdict.message
-    assert [word for word in fixture["expect"]["words"] if word not in verdict.message] == []
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_what_was_seen_of_a_fault_is_judged_as_it_was_live(case):
+    verdict = case.verdict
+    assert verdict.outcome.value == case.expected["outcome"], verdict.message
+    assert [word for word in case.expected["words"] if word not in verdict.message] == []
     assert verdict.outcome is Outcome.PASS or verdict.remedy
 
 
 def test_every_broken_link_has_words_of_its_own():
-    messages = {path.stem: judge(scaler(yaml.safe_load(path.read_text())["seen"])).message for path in FIXTURES}
+    messages = {case.name: case.verdict.message for case in CASES}
     assert len(messages) >= 12
     unguarded = {name for name in messages if name.removesuffix("-unguarded") in messages}
     assert len({messages[name] for name in unguarded}) >= 11  # with and without a fallback, one link may be broken

@@ -10,7 +10,7 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,9 @@ class VerifyCase:
         return proof(self.report, self.code)
 
 
-def all_cases() -> list[VerifyCase]:
-    return [VerifyCase(file, yaml.safe_load(file.read_text())) for file in sorted(FOLDER.glob("*.yaml"))]
+@cache
+def all_cases() -> tuple[VerifyCase, ...]:
+    return tuple(VerifyCase(file, yaml.safe_load(file.read_text())) for file in sorted(FOLDER.glob("*.yaml")))
 
 
 def _fields(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,15 +12,14 @@ from llmdctl.lint.pods import Container
 from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Finding, Severity
 from llmdctl.model.hop import Hop, HopName
-from llmdctl.release.doctor import envoy
 from llmdctl.release.doctor.ailing import ailing, workload
 from llmdctl.release.doctor.case import GRPC_PORT, Case, epp_in
 from llmdctl.release.doctor.failures import EPP, SCRAPING, told
+from llmdctl.release.doctor.hops.proxied import asked, secure
 from llmdctl.release.doctor.scene import LivePod
 from llmdctl.release.doctor.verdicts import absent, broken, hidden, ident, kubectl, passed, quoted
 from llmdctl.release.redaction import redact_text
 
-_NEAR: Final = frozenset({"127.0.0.1", "localhost", "::1", "0.0.0.0"})
 _ISTIO_SIDECAR: Final = "istio-proxy"
 
 
@@ -50,7 +49,7 @@ def _faults(case: Case) -> Iterator[Hop]:
         if found is not None:
             yield from _serving(case, pod, *found)
             yield from _words(case, pod, found[0])
-    yield from _asked(case)
+    yield from asked(case)
     yield from _mesh(case)
 
 
@@ -238,76 +237,6 @@ def _since(lines: tuple[str, ...], line: str) -> bool:
     return any("Starting workers" in entry or "Starting Controller" in entry for entry in after[position + 1 :])
 
 
-def _asked(case: Case) -> Iterator[Hop]:
-    """Standalone: the proxy's ext_proc filter leads to this picker, at its port and in its manner."""
-    proxy = case.proxy
-    if proxy is None or not case.epp_pods:
-        return
-    found = epp_in(case.epp_pods[0])
-    line = found[1] if found else None
-    for text in case.mounted_texts(proxy.container):
-        config = envoy.read(text)
-        where = f"Pod/{proxy.pods[0].namespace}/{proxy.pods[0].name}"
-        edit = kubectl("get configmaps", case.namespace)
-        if config.problem:
-            yield broken(
-                HopName.EPP, where, f"the proxy's configuration: {config.problem}", "a configuration of Envoy", edit
-            )
-            continue
-        if not config.asking:
-            yield broken(
-                HopName.EPP,
-                where,
-                "the proxy's configuration has no ext_proc filter, so nobody asks the picker",
-                "the filter envoy.filters.http.ext_proc before the router",
-                edit,
-            )
-            continue
-        yield from _same_way(case, where, config.asking[0], line)
-
-
-def _same_way(case: Case, where: str, asking: envoy.Asking, line: CommandLine | None) -> Iterator[Hop]:
-    edit = kubectl("get configmaps", case.namespace)
-    port = (line.integer("--grpc-port") if line and line.find("--grpc-port") else GRPC_PORT) or GRPC_PORT
-    wanted = port if asking.host in _NEAR else case.picker_port
-    if asking.host and asking.port != wanted:
-        yield broken(
-            HopName.EPP,
-            where,
-            f"the proxy asks {asking.host}:{asking.port}, and the picker listens on {wanted}",
-            f"port {wanted} in the cluster {asking.cluster}",
-            edit,
-        )
-    if not asking.host:
-        yield broken(
-            HopName.EPP,
-            where,
-            f"the proxy's ext_proc filter asks the cluster {asking.cluster}, which it does not have",
-            "a cluster of that name that leads to the picker",
-            edit,
-        )
-    secure = _secure(line)
-    if asking.host and secure is not None and secure != asking.tls:
-        one, other = ("TLS", "plain text") if asking.tls else ("plain text", "TLS")
-        yield broken(
-            HopName.EPP,
-            where,
-            f"the proxy speaks {one} to the picker, and the picker speaks {other}",
-            "--secure-serving and the transport_socket of the proxy's cluster both on or both off",
-            edit,
-        )
-
-
-def _secure(line: CommandLine | None) -> bool | None:
-    """`--secure-serving`, on unless it is stated (https://github.com/llm-d/llm-d-router, cmd/epp)."""
-    option = line.find("--secure-serving") if line else None
-    if option is None:
-        return True if line is not None and line.complete else None
-    if option.opaque:
-        return None
-    return not option.joined or (option.value or "").lower() in ("true", "1", "t")
-
-
 def _mesh(case: Case) -> Iterator[Hop]:
     """Istio: TLS to the picker by a DestinationRule, and no mesh sidecar before its port."""
     classes = [gateway.text("spec", "gatewayClassName") for gateway in case.gateways]
@@ -325,7 +254,7 @@ def _mesh(case: Case) -> Iterator[Hop]:
     if (
         "istio" not in classes
         or case.scene.hidden("DestinationRule")
-        or _secure(found[1] if found else None) is not True
+        or secure(found[1] if found else None) is not True
     ):
         return
     host = f"{case.picker_name}.{case.namespace}.svc"
