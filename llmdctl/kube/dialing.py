@@ -17,7 +17,7 @@ _NOT_RUNNING: Final = ("not running", "does not have a host assigned", "containe
 _NO_KUBELET: Final = (
     "dialing backend", "dial tcp", "no agent available", "i/o timeout", "no port forward", "no preferred addresses",
 )  # fmt: skip
-_NODE_REMEDY: Final = (
+NODE_REMEDY: Final = (
     "Requests to pods need a node with a kubelet that the API server reaches; simulated nodes have none. Look at the"
     " node with: kubectl describe node"
 )
@@ -36,7 +36,7 @@ def dial(client: ApiClient, namespace: str, pod: str, port: int, *, what: str, t
         raise _refused(refusal.status_code, refusal.resp_body or b"", what=what, pod=pod) from refusal
     except websocket.WebSocketTimeoutException as cause:
         raise NoKubeletError(
-            f"{what}: the API server forwarded nothing within {timeout_s:.0f} s", remedy=_NODE_REMEDY
+            f"{what}: the API server forwarded nothing within {timeout_s:.0f} s", remedy=NODE_REMEDY
         ) from cause
     except (websocket.WebSocketException, OSError) as cause:
         raise UnreachableError(f"{what}: no connection to {client.configuration.host}: {cause}") from cause
@@ -80,5 +80,5 @@ def _refused(status: int, body: bytes, *, what: str, pod: str) -> ClusterError:
     if status == 404 or any(words in said.lower() for words in _NOT_RUNNING):
         return PodGoneError(f"{what}: {said or f'there is no pod {pod}'}")
     if status >= 500 and any(words in said.lower() for words in _NO_KUBELET):
-        return NoKubeletError(f"{what}: its node forwards nothing: {said}", remedy=_NODE_REMEDY)
+        return NoKubeletError(f"{what}: its node forwards nothing: {said}", remedy=NODE_REMEDY)
     return translate(status, body, what=what)

@@ -14,7 +14,8 @@ import io
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from llmdctl.errors import BrokenOffError, ClusterError, NoAnswerError, PortClosedError
+from llmdctl.errors import BrokenOffError, ClusterError, NoAnswerError, NoKubeletError, PortClosedError
+from llmdctl.kube.dialing import NODE_REMEDY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,14 +25,17 @@ if TYPE_CHECKING:
 _DATA: Final = 0
 _ERROR: Final = 1
 _PORT_BYTES: Final = 2
-_REFUSED: Final = ("connection refused", "failed to connect to", "no such port")  # as containerd, CRI-O and kwok say it
+_REFUSED: Final = ("connection refused", "failed to connect to", "no such port")  # as containerd and CRI-O say it
+_SIMULATED: Final = ("no forward found for port", "forward not found for port", "no target or command")
+"""What kwok says where nobody told it whereto: kwok 0.8.0, pkg/kwok/server/debugging_port_forword.go."""
 _SHORTEST_S: Final = 0.001
 
 
 class Tunnel(io.RawIOBase):
     """Bytes to and from one port.
 
-    Reading raises PortClosedError (nothing listens), NoAnswerError (the time is up) and BrokenOffError.
+    Reading raises PortClosedError (nothing listens), NoAnswerError (the time is up), NoKubeletError (the node is
+    simulated) and BrokenOffError.
     """
 
     def __init__(self, socket: Any, *, what: str, silence_s: float, until_s: float | None) -> None:  # noqa: ANN401  untyped library
@@ -107,6 +111,8 @@ class Tunnel(io.RawIOBase):
         return data if channel == _DATA else b""
 
     def _refusal(self, said: str) -> ClusterError:
+        if any(words in said for words in _SIMULATED):
+            return NoKubeletError(f"{self._what}: its node is simulated and forwards nothing", remedy=NODE_REMEDY)
         if any(words in said for words in _REFUSED):
             return PortClosedError(
                 f"{self._what}: nothing listens there",

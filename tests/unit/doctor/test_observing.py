@@ -7,6 +7,7 @@ import json
 import pytest
 import yaml
 
+from llmdctl.errors import NoKubeletError
 from llmdctl.kube import Reply
 from llmdctl.model.check import Outcome
 from llmdctl.model.hop import HEALTHY, UNDECIDED, HopName
@@ -71,6 +72,16 @@ def test_an_engine_with_requests_is_looked_at_twice() -> None:
     assert broken is not None
     assert broken.name is HopName.ENGINE
     assert "hung" in broken.saw
+
+
+def test_on_a_simulated_node_nobody_is_taken_for_silent() -> None:
+    cluster = _cluster("healthy-standalone-pd")
+    cluster.pods.otherwise = lambda _: NoKubeletError("its node is simulated and forwards nothing")
+    found = diagnose(observe(cluster, namespace=NAMESPACE, clock=FakeClock().clock), namespace=NAMESPACE)
+    assert found.exit_code == UNDECIDED
+    unknown = {hop.name: hop.saw for hop in found.chains[0].hops if hop.outcome is Outcome.UNKNOWN}
+    assert set(unknown) == {HopName.ENDPOINT, HopName.ENGINE, HopName.REQUEST}
+    assert all("its node is simulated" in saw for saw in unknown.values())
 
 
 @pytest.mark.parametrize("kind", ["Pod", "HTTPRoute", "Gateway"])

@@ -31,6 +31,10 @@ REFUSED = (
     b' "/var/run/netns/x": failed to connect to localhost:8000 inside namespace "x", IPv4: dial tcp4 127.0.0.1:8000:'
     b" connect: connection refused"
 )
+SIMULATED = (
+    b"error forwarding port 8000 to pod pod-1/ns, uid : no forward found for port 8000 in pod"
+    b' {"name":"pod-1","namespace":"ns"}'
+)
 
 
 @pytest.fixture
@@ -128,6 +132,11 @@ ENDS = {
         lambda peer: (peer.send(1, REFUSED), peer.request()),
         PortClosedError,
         "nothing listens there",
+    ),
+    "a simulated node": (
+        lambda peer: (peer.send(1, SIMULATED), peer.request()),
+        NoKubeletError,
+        "its node is simulated",
     ),
     "another trouble": (lambda peer: (peer.send(1, b"lost it"), peer.request()), BrokenOffError, "lost it"),
     "cut off": (cut_off, BrokenOffError, "in the middle"),

@@ -12,7 +12,7 @@ from llmdctl.release.doctor.ailing import ailing, workload
 from llmdctl.release.doctor.case import ROLE, Case, engine_in
 from llmdctl.release.doctor.metrics import total
 from llmdctl.release.doctor.scene import Answer, LivePod
-from llmdctl.release.doctor.verdicts import absent, broken, hidden, kubectl, passed
+from llmdctl.release.doctor.verdicts import absent, broken, hidden, kubectl, passed, unsure
 
 _RUNNING: Final = {SGLANG: ("sglang:num_running_reqs",)}
 _TOKENS: Final = {SGLANG: ("sglang:generation_tokens_total", "sglang:prompt_tokens_total")}
@@ -29,7 +29,18 @@ def judge(case: Case) -> Hop:
     refused = case.scene.hidden("Pod")
     if refused:
         return hidden(HopName.ENGINE, refused)
-    return next(_faults(case), None) or passed(HopName.ENGINE, case.identity, _count(case))
+    return next(_faults(case), None) or _unasked(case) or passed(HopName.ENGINE, case.identity, _count(case))
+
+
+def _unasked(case: Case) -> Hop | None:
+    """Unknown, where ready pods say so by their probes alone: nobody could ask them anything."""
+    answers = [_answer(case, pod, engine_in(pod), "/health") for pod in case.served if pod.ready]
+    tried = [answer for answer in answers if answer is not None]
+    if not tried or not all(answer.untried for answer in tried):
+        return None
+    return unsure(
+        HopName.ENGINE, case.identity, f"{_count(case)}; whether they answer cannot be told: {tried[0].failure}"
+    )
 
 
 def roles(case: Case) -> Mapping[str, Sequence[LivePod]]:
