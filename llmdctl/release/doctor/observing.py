@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +22,7 @@ from llmdctl.release.doctor.hops.engine import running
 from llmdctl.release.doctor.hops.model import names_of
 from llmdctl.release.doctor.resolving import resolved
 from llmdctl.release.doctor.scene import Answer, AskedKey, LivePod, LogKey, Scene, Tried, Unread
+from llmdctl.release.metrics_token import metrics_token
 from llmdctl.release.reading import at_once
 
 _NAMESPACED: Final = (
@@ -218,6 +219,7 @@ def _said(cluster: Cluster, scene: Scene, chosen: Iterable[Case], clock: Clock) 
     answers: dict[AskedKey, tuple[Answer, ...]] = {
         key: (answer,) for key, answer in zip(pages, at_once(lambda key: _get(cluster, key), pages), strict=True)
     }
+    answers |= _authorised(cluster, answers)
     first = replace(scene, logs=logs, answers=answers)
     busy = [key for case in _again(first, found) for key in _busy(case)]
     if busy:
@@ -293,8 +295,23 @@ def _busy(case: Case) -> Iterator[AskedKey]:
             yield key
 
 
-def _get(cluster: Cluster, key: AskedKey) -> Answer:
-    return forwarded(cluster, key, "GET", timeout_s=_LOOK_S)
+def _get(cluster: Cluster, key: AskedKey, **headers: str) -> Answer:
+    return forwarded(cluster, key, "GET", timeout_s=_LOOK_S, headers=headers)
+
+
+def _authorised(cluster: Cluster, answers: Mapping[AskedKey, tuple[Answer, ...]]) -> dict[AskedKey, tuple[Answer, ...]]:
+    """Metrics that want a token, asked again with that of a service account which may read them."""
+    found: dict[AskedKey, tuple[Answer, ...]] = {}
+    tokens: dict[str, tuple[str, str]] = {}
+    for key, (answer, *_) in answers.items():
+        if key.path != "/metrics" or answer.status not in (401, 403):
+            continue
+        if key.namespace not in tokens:
+            tokens[key.namespace] = metrics_token(cluster, key.namespace)
+        token, reason = tokens[key.namespace]
+        again = _get(cluster, key, authorization=f"Bearer {token}") if token else replace(answer, failure=reason)
+        found[key] = (again,)
+    return found
 
 
 def forwarded(

@@ -8,9 +8,9 @@ from typing import Any, Final
 from llmdctl.errors import ClusterError
 from llmdctl.kube import Cluster
 from llmdctl.prometheus import Exposition, parse
+from llmdctl.release.metrics_token import metrics_token
 from llmdctl.release.reading import at_once
 from llmdctl.release.verify.entrance import Entrance
-from llmdctl.release.verify.metrics_token import metrics_token
 from llmdctl.release.verify.observed import EnginePod, EppPod, Scrape
 from llmdctl.release.verify.stack import Role, Stack
 

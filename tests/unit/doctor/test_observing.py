@@ -96,6 +96,29 @@ def test_what_may_not_be_listed_is_unknown_with_the_right_to_ask_for(kind: str) 
     assert found.chains[0].broken is None
 
 
+TOKEN = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/reader/token"
+REVIEW = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_metrics_behind_a_token_are_read_with_one_of_a_reader_or_unknown(allowed: bool) -> None:
+    cluster = _cluster("healthy-agentgateway")
+    cluster.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "reader", "namespace": NAMESPACE}})
+    cluster.exchanges["POST", REVIEW] = (201, {"status": {"allowed": allowed}})
+    cluster.exchanges["POST", TOKEN] = (201, {"status": {"token": "short-lived"}})
+    cluster.pods.on("qwen-epp-7c9f-0", 9090, "/metrics", _asks_for_a_token)
+    scene = observe(cluster, namespace=NAMESPACE, request=False, clock=FakeClock().clock)
+    (hop,) = [hop for hop in diagnose(scene, namespace=NAMESPACE).chains[0].hops if hop.name is HopName.ENDPOINT]
+    assert hop.outcome is (Outcome.PASS if allowed else Outcome.UNKNOWN), hop
+    assert allowed or "no service account here may read /metrics" in hop.saw
+    assert "short-lived" not in str(scene)
+
+
+def _asks_for_a_token(asked: PodRequest) -> Reply:
+    known = asked.headers.get("authorization") == "Bearer short-lived"
+    return _healthy(asked) if known else Reply(status=401)
+
+
 def test_a_release_narrows_the_chains_and_a_name_that_is_not_there_gives_none() -> None:
     scene = scene_of(yaml.safe_load((FOLDER / "healthy-agentgateway.yaml").read_text()))
     assert len(diagnose(scene, release="qwen").chains) == 1

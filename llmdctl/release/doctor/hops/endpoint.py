@@ -66,7 +66,9 @@ def _seen(case: Case) -> Hop:
     good = [answer for answer in answers if answer.good]
     if not good:
         refused = next((answer for answer in answers if answer.status in (401, 403)), None)
-        reason = f"its metrics want a token ({refused.status})" if refused else _why_not(answers)
+        reason = _why_not(answers)
+        if refused is not None:
+            reason = refused.failure or f"its metrics want a token ({refused.status})"
         return unsure(
             HopName.ENDPOINT, where, f"how many of {len(ready)} ready pods the picker sees cannot be told: {reason}"
         )
