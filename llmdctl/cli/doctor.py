@@ -70,7 +70,11 @@ def _bundle(asked: DoctorOptions, cluster: ClusterOptions, scene: Scene, found: 
     from llmdctl.release import bundle
 
     assert asked.support_bundle is not None, "only with --support-bundle"
-    return bundle.write(asked.support_bundle, door=doors.open_cluster(cluster), scene=scene, diagnosis=found)
+    door = doors.open_cluster(cluster)
+    reports, unread = bundle.proved(
+        door, lambda: doors.open_helm(cluster), scene, found, request=not asked.no_request
+    )  # fmt: skip
+    return bundle.write(asked.support_bundle, door=door, scene=scene, diagnosis=found, more=reports, unread=unread)
 
 
 def _nothing(asked: DoctorOptions, scene: Scene) -> UsageError:

@@ -2,6 +2,7 @@
 
 from llmdctl.release.bundle.masking import masked_object, masked_text
 from llmdctl.release.bundle.packing import pack
+from llmdctl.release.bundle.proving import proved
 from llmdctl.release.bundle.writing import write
 
-__all__ = ["masked_object", "masked_text", "pack", "write"]
+__all__ = ["masked_object", "masked_text", "pack", "proved", "write"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,16 +21,23 @@ _CONTAINERS: Final = 200  # whose logs are read
 
 
 def write(
-    file: Path, *, door: Cluster, scene: Scene, diagnosis: Diagnosis, more: Mapping[str, str] | None = None
+    file: Path,
+    *,
+    door: Cluster,
+    scene: Scene,
+    diagnosis: Diagnosis,
+    more: Mapping[str, str] | None = None,
+    unread: Iterable[str] = (),
 ) -> Path:
-    """The bundle at `file`, readable for its owner only.
+    """The bundle at `file`, readable for its owner only. `more` and `unread`: further files, and what could not be had.
 
     Raises UsageError when it cannot be written there, and UnreachableError.
     """
     wanted = _containers(scene, diagnosis)[:_CONTAINERS]
     read = at_once(lambda one: _log(door, *one), wanted)
     logs = {key: lines for key, lines in zip(wanted, read, strict=True) if isinstance(lines, tuple) and lines}
-    problems = [f"log of {key[0]}: {said}" for key, said in zip(wanted, read, strict=True) if isinstance(said, str)]
+    problems = [*unread]
+    problems += [f"log of {key[0]}: {said}" for key, said in zip(wanted, read, strict=True) if isinstance(said, str)]
     namespaces = sorted({chain.pool.partition("/")[0] for chain in diagnosis.chains})
     events: list[Mapping[str, Any]] = []
     for namespace in namespaces:

@@ -12,11 +12,12 @@ import pytest
 import yaml
 
 from llmdctl.errors import ForbiddenError, UsageError
-from llmdctl.release.bundle import masked_text, pack, write
+from llmdctl.release.bundle import masked_text, pack, proved, write
 from llmdctl.release.doctor import diagnose
 from llmdctl.release.doctor.scene import LogKey
 from tests.fakes.cluster import FakeCluster
 from tests.unit.doctor.scenes import FOLDER, scene_of
+from tests.unit.verify.world import World
 
 SECRETS = {
     "env": "sup3rsecretvalue",
@@ -114,6 +115,42 @@ def test_what_may_not_be_read_is_said_and_secrets_are_never_asked_for(tmp_path: 
     file = write(tmp_path / "b.tar.gz", door=cluster, scene=scene, diagnosis=diagnose(scene))
     assert "events is forbidden" in _texts(file.read_bytes())["llmdctl-support/not-read.txt"]
     assert not [call for call in cluster.calls if "Secret" in str(call)]
+
+
+@pytest.mark.allow_loopback  # asking several pods at once makes a socket pair
+@pytest.mark.parametrize(("request_", "sent"), [(True, 7), (False, 0)])
+def test_the_proofs_of_a_helm_release_are_in_it(tmp_path: Path, request_: bool, sent: int) -> None:
+    world = World()
+    world.verify("LV1001")  # makes the objects
+    case = yaml.safe_load((FOLDER / "healthy-standalone.yaml").read_text())
+    annotations = {"meta.helm.sh/release-name": "pd", "meta.helm.sh/release-namespace": "llm"}
+    case["change"] = [{"object": "InferencePool/qwen", "merge": {"metadata": {"annotations": annotations}}}]
+    scene = scene_of(case)
+    diagnosis = diagnose(scene)
+    more, unread = proved(world.cluster, lambda: world.helm, scene, diagnosis, request=request_)
+    assert not unread
+    report = json.loads(more["verify/llm/pd.json"])
+    assert report["requests"] == sent
+    outcomes = {proof["code"]: proof["outcome"] for proof in report["proofs"]}
+    assert outcomes["LV1001"] == "pass"
+    assert ("LV0101" in outcomes) is request_
+    file = write(tmp_path / "b.tar.gz", door=_cluster(), scene=scene, diagnosis=diagnosis, more=more, unread=["x: y"])
+    texts = _texts(file.read_bytes())
+    assert json.loads(texts["llmdctl-support/verify/llm/pd.json"]) == report
+    assert "x: y" in texts["llmdctl-support/not-read.txt"]
+
+
+def test_a_pool_that_helm_did_not_install_has_no_proofs_and_a_broken_chain_gets_no_request() -> None:
+    world = World()
+    scene = scene_of(_planted())
+    assert proved(world.cluster, lambda: world.helm, scene, diagnose(scene), request=True) == ({}, [])
+    case = yaml.safe_load((FOLDER / "pool-target-port.yaml").read_text())
+    annotations = {"meta.helm.sh/release-name": "nobody"}
+    case["change"] += [{"object": "InferencePool/qwen", "merge": {"metadata": {"annotations": annotations}}}]
+    scene = scene_of(case)
+    more, unread = proved(world.cluster, lambda: world.helm, scene, diagnose(scene), request=True)
+    assert (more, world.requests) == ({}, 0)
+    assert unread == ["proofs of llm/nobody: there is no release nobody in namespace llm"]
 
 
 @pytest.mark.parametrize(
