@@ -18,6 +18,7 @@ GENERATORS = (
     "generate_values.py",
     "inventory_schema.py",
     "output_schemas.py",
+    "engine_facts.py",
     "lint_rules.py",
     "check_pages.py",
     "faults.py",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from llmdctl.sandbox.engine.arguments import Settings, sglang_settings, vllm_settings
+from llmdctl.sandbox.engine.capacity import model_length
 
 _DATA: Final = Path(__file__).resolve().parents[2] / "lint" / "data"
 _LONGEST: Final = 32_768  # tokens, of a model that is not known
@@ -41,16 +42,20 @@ def _serve(settings: Settings, *, render: bool) -> int:
 
 def read(words: list[str]) -> Settings:
     """Settings of a command line: `serve ...` and `vllm ...` are vLLM's, anything of sglang is SGLang's."""
-    longest = int(os.environ.get("LLMDCTL_ENGINE_MAX_MODEL_LEN", _LONGEST))
     words = _vllm_words(words)
     if words[:1] == ["serve"] or words[:2] == ["launch", "render"]:
         start = 1 if words[0] == "serve" else 2
-        return vllm_settings(words[start:], _DATA / "vllm-0.32.0.json", model_max_len=longest)
+        return vllm_settings(words[start:], _DATA / "vllm-0.32.0.json", model_max_len=_longest)
     if words[:2] == ["sglang", "serve"]:
         words = words[2:]
     elif words[:1] in (["sglang.launch_server"], ["sglang"]):
         words = words[1:]
-    return sglang_settings(words, _DATA / "sglang-0.5.23.json", model_max_len=longest)
+    return sglang_settings(words, _DATA / "sglang-0.5.23.json", model_max_len=_longest)
+
+
+def _longest(model: str) -> int:
+    """The length that a model has by itself, tokens."""
+    return int(os.environ.get("LLMDCTL_ENGINE_MAX_MODEL_LEN") or model_length(model) or _LONGEST)
 
 
 def _vllm_words(words: list[str]) -> list[str]:

@@ -158,13 +158,13 @@ def _set(into: dict[str, Any], keys: Sequence[str], text: str) -> None:
         into[keys[-1]] = text
 
 
-def vllm_settings(words: Sequence[str], snapshot: Path, *, model_max_len: int) -> Settings:
+def vllm_settings(words: Sequence[str], snapshot: Path, *, model_max_len: Callable[[str], int]) -> Settings:
     """Settings of a `vllm serve` command line, after the word `serve`. A mistake ends the process with code 2."""
     parser = vllm_parser(snapshot)
     stated = {key: value for key, value in vars(parser.parse_args(vllm_words(words))).items() if value is not None}
     model = stated.get("model_tag") or stated.get("model") or "Qwen/Qwen3-0.6B"
     longest = stated.get("max_model_len", -1)
-    longest = model_max_len if longest == -1 else longest
+    longest = model_max_len(model) if longest == -1 else longest
     adapters = dict(entry.partition("=")[::2] for entry in stated.get("lora_modules", ()) if "=" in entry)
     return Settings(
         engine="vllm", model=model, names=tuple(stated.get("served_model_name") or (model,)),
@@ -182,7 +182,7 @@ def vllm_settings(words: Sequence[str], snapshot: Path, *, model_max_len: int) -
     )  # fmt: skip
 
 
-def sglang_settings(words: Sequence[str], snapshot: Path, *, model_max_len: int) -> Settings:
+def sglang_settings(words: Sequence[str], snapshot: Path, *, model_max_len: Callable[[str], int]) -> Settings:
     """Settings of an SGLang command line. A mistake ends the process with code 2."""
     parser = sglang_parser(snapshot)
     stated = {key: value for key, value in vars(parser.parse_args(list(words))).items() if value is not None}
@@ -194,7 +194,8 @@ def sglang_settings(words: Sequence[str], snapshot: Path, *, model_max_len: int)
     name = stated.get("served_model_name") or stated["model_path"]
     return Settings(
         engine="sglang", model=stated["model_path"], names=(name,), host=stated.get("host", "127.0.0.1"),
-        port=_number(stated, "port", 30000), max_model_len=_number(stated, "context_length", model_max_len),
+        port=_number(stated, "port", 30000),
+        max_model_len=_number(stated, "context_length", model_max_len(stated["model_path"])),
         max_num_seqs=_number(stated, "max_running_requests", 256),
         max_num_batched_tokens=_number(stated, "chunked_prefill_size", 8192), block_size=page,
         blocks=total // page or None, prefix_caching=not stated.get("disable_radix_cache", False),

@@ -87,18 +87,14 @@ class BlockPool:
     size: int
     caching: bool = True
     told: Callable[[Event], None] = lambda _: None
-    _blocks: list[_Block] = field(init=False)
-    _free: OrderedDict[int, None] = field(init=False)  # the next to be taken first
+    _blocks: list[_Block] = field(init=False, default_factory=list)  # those that were ever taken
+    _freed: OrderedDict[int, None] = field(init=False, default_factory=OrderedDict)  # the next to be taken first
     _known: dict[int, int] = field(init=False, default_factory=dict)  # hash -> block
-
-    def __post_init__(self) -> None:
-        self._blocks = [_Block() for _ in range(self.count)]
-        self._free = OrderedDict.fromkeys(range(self.count))
 
     @property
     def free(self) -> int:
         """Blocks that nobody uses, remembered or not."""
-        return len(self._free)
+        return self.count - len(self._blocks) + len(self._freed)
 
     @property
     def usage(self) -> float:
@@ -168,7 +164,7 @@ class BlockPool:
         for block in reversed(list(blocks)):
             self._blocks[block].users -= 1
             if not self._blocks[block].users:
-                self._free[block] = None
+                self._freed[block] = None
 
     def forget(self) -> bool:
         """Forget everything that is remembered; refused while a sequence holds blocks."""
@@ -181,11 +177,14 @@ class BlockPool:
         return True
 
     def _hold(self, block: int) -> None:
-        self._free.pop(block, None)
+        self._freed.pop(block, None)
         self._blocks[block].users += 1
 
     def _fresh(self) -> int:
-        block, _ = self._free.popitem(last=False)
+        if len(self._blocks) < self.count:  # a real cache of millions of tokens costs nothing before it is used
+            self._blocks.append(_Block(users=1))
+            return len(self._blocks) - 1
+        block, _ = self._freed.popitem(last=False)
         content = self._blocks[block]
         if content.known_as is not None:
             del self._known[content.known_as]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import zmq
 
-from llmdctl.sandbox.engine import connectors, faults
+from llmdctl.sandbox.engine import capacity, connectors, faults
 from llmdctl.sandbox.engine import curve as curves
 from llmdctl.sandbox.engine.api import Api, Rank
 from llmdctl.sandbox.engine.arguments import Settings
@@ -41,16 +41,19 @@ class _Making:
     environment: Mapping[str, str]
     tiers: Elsewhere
     wrong: Mapping[str, Any]  # faults from the start
+    room: capacity.Room | None  # None: not known for this model on this accelerator
 
     @property
     def blocks(self) -> int:
-        """Of the cache of one rank."""
-        return self.settings.blocks or int(self.environment.get("LLMDCTL_ENGINE_BLOCKS", _BLOCKS))
+        """Of the cache of one rank: as stated, else as the device leaves."""
+        stated = self.settings.blocks or int(self.environment.get("LLMDCTL_ENGINE_BLOCKS", 0))
+        return stated or (self.room.tokens // self.settings.block_size if self.room else _BLOCKS)
 
     @property
     def bytes_per_token(self) -> int:
-        """Of the KV cache."""
-        return int(self.environment.get("LLMDCTL_ENGINE_KV_BYTES_PER_TOKEN", _KV_BYTES_PER_TOKEN))
+        """Of the KV cache, on all devices of a rank."""
+        known = self.room.bytes_per_token * self.settings.tensor if self.room else _KV_BYTES_PER_TOKEN
+        return int(self.environment.get("LLMDCTL_ENGINE_KV_BYTES_PER_TOKEN", known))
 
 
 def build(settings: Settings, environment: Mapping[str, str] | None = None) -> tuple[Api, ...]:
@@ -62,12 +65,25 @@ def build(settings: Settings, environment: Mapping[str, str] | None = None) -> t
             environment=environment,
             tiers=connectors.elsewhere(settings, environment),
             wrong=json.loads(environment.get("LLMDCTL_ENGINE_FAULTS", "{}")),
+            room=_room(settings, environment),
         )
         if not settings.ranks.each_serves:
             return (_api(making, tuple(settings.ranks.numbers)),)
         return tuple(_api(making, (number,)) for number in settings.ranks.numbers)
+    except capacity.NoRoomError as cause:
+        raise BuildError(str(cause)) from cause
     except (OSError, ValueError, KeyError, TypeError, zmq.ZMQError) as cause:
         raise BuildError(f"{type(cause).__name__}: {cause}") from cause
+
+
+def _room(settings: Settings, environment: Mapping[str, str]) -> capacity.Room | None:
+    """What the device leaves. Where a size is stated, that one counts, whatever the device has."""
+    try:
+        return capacity.room(settings, environment)
+    except capacity.NoRoomError:
+        if settings.blocks or environment.get("LLMDCTL_ENGINE_BLOCKS"):
+            return None
+        raise
 
 
 def _api(making: _Making, numbers: tuple[int, ...]) -> Api:
@@ -89,7 +105,8 @@ def _rank(making: _Making, page: Page, number: int) -> Rank:
     engine = Engine(
         pool=BlockPool(count=making.blocks, size=settings.block_size, caching=settings.prefix_caching),
         limits=Limits(
-            max_num_seqs=settings.max_num_seqs, max_num_batched_tokens=settings.max_num_batched_tokens,
+            max_num_seqs=capacity.sequences(settings, environment),
+            max_num_batched_tokens=settings.max_num_batched_tokens,
             by_priority=settings.by_priority, max_loras=settings.max_loras if settings.lora else 0,
         ),
         curve=curves.load(Path(file)) if file else curves.QUICK,

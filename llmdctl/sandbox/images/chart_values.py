@@ -14,11 +14,14 @@ from llmdctl.sandbox.images.pickers import dialect
 _HEAD: Final = """Images of the sandbox, made on this machine, and the dialect of its endpoint picker.
 Written by llmdctl; give it to render, preflight and install with -f."""
 
+_ACCELERATOR: Final = "LLMDCTL_ENGINE_ACCELERATOR"
 
-def values() -> Mapping[str, Any]:
+
+def values(accelerator: str = "") -> Mapping[str, Any]:
     """Values of the umbrella chart: every image that can be made here, by registry, repository and tag.
 
-    A digest is set to empty: it would be that of the image of the recipe. Raises ProgramError, as `archives` does.
+    A digest is set to empty: it would be that of the image of the recipe. `accelerator` is the facet of what the nodes
+    claim to have: the simulated engine takes the size of its KV cache from it. Raises ProgramError, as `archives` does.
     """
     found = facets()
     result: dict[str, Any] = {"global": {"imageRegistry": "", "llmd": {"eppVersion": dialect()}}}
@@ -26,14 +29,16 @@ def values() -> Mapping[str, Any]:
         block = {"registry": found.registry, "repository": image.repository, "tag": contents.tag(image), "digest": ""}
         for place in image.values:
             result = merge(result, _at(place, block | {"pullPolicy": "IfNotPresent"}))
+    if accelerator:
+        result = merge(result, _at("modelserver.roleDefaults.env", {_ACCELERATOR: accelerator}))
     return result
 
 
-def write_values(path: Path) -> Path:
+def write_values(path: Path, accelerator: str = "") -> Path:
     """Write `values` to a file that Helm reads; the file's path."""
     from llmdctl.values import to_yaml  # with what reads recipes: a third of a second
 
-    path.write_text(to_yaml(values(), comment=_HEAD), encoding="utf-8")
+    path.write_text(to_yaml(values(accelerator), comment=_HEAD), encoding="utf-8")
     return path
 
 

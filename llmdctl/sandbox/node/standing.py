@@ -30,7 +30,7 @@ class Standing:
     def write(self) -> None:
         """The node's files, once the daemons' certificates are there, and the values that name its images."""
         parts.write(self._place, self._parts)
-        images.write_values(self._starter.place.values)
+        images.write_values(self._starter.place.values, self._parts.node.accelerator)
 
     def begin(self) -> None:
         """Namespaces with their network, the way in from the host, and containerd, which has the images already."""

@@ -87,3 +87,9 @@ def test_a_digest_of_the_recipe_does_not_stay(tmp_path, picker):
     blocks = [values["scheduler"]["image"], values["modelserver"]["roleDefaults"]["image"]]
     assert [block["digest"] for block in blocks] == ["", ""]
     assert values["global"]["llmd"]["eppVersion"] == "0.9"
+
+
+def test_the_engine_is_told_the_accelerator_that_its_node_claims():
+    stated = images.values("h200")["modelserver"]["roleDefaults"]["env"]
+    assert stated == {"LLMDCTL_ENGINE_ACCELERATOR": "h200"}
+    assert "env" not in images.values()["modelserver"]["roleDefaults"]
