@@ -75,8 +75,8 @@ def _without() -> Iterator[str]:
     yield from ("", "## Without a fault", "")
     yield f"- doctor says nothing of: {'; '.join(entrances)}."
     yield f"- verify fails nothing of autoscaling: {'; '.join(scaled)}."
-    yield "- Both find nothing in releases of optimized-baseline and pd-disaggregation that really serve"
-    yield "  (tests/e2e/node/test_verify.py)."
+    yield "- Both find nothing in releases that really serve: of optimized-baseline"
+    yield "  (tests/e2e/datapath/test_optimized_baseline.py) and of pd-disaggregation (tests/e2e/node/test_verify.py)."
 
 
 def _hop(case: FaultCase) -> str | None:

@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from tests.e2e.datapath.serving import Serving, curl, shared_prefix
+from tests.e2e.doctor.healthy import assert_healthy
 
 MODEL = "Qwen/Qwen3-32B"
 GROUPS = 6
@@ -55,6 +56,11 @@ def test_shared_prefixes_are_found_far_more_often_than_by_round_robin(serving, c
         print(f"\nprefix hit rate: {routed:.2f} through the endpoint picker, {robin:.2f} by round robin")
     assert routed > 0.7  # (ASKED - 1) / ASKED at best
     assert routed > robin + 0.2
+
+
+def test_neither_verify_nor_doctor_finds_a_fault(serving, proved):
+    proved(serving)
+    assert_healthy(serving.cluster, serving.namespace, serving.release)
 
 
 def test_a_stream_ends_with_its_usage_and_says_what_the_whole_answer_says(serving, client):

@@ -16,6 +16,7 @@ from llmdctl.model.proof import VerifyReport
 from llmdctl.model.release import ObjectKey
 from llmdctl.release.verify import selected, verify
 from tests.e2e.datapath.serving import llmdctl
+from tests.e2e.doctor.healthy import assert_healthy
 
 pytestmark = pytest.mark.e2e
 
@@ -110,6 +111,10 @@ def test_as_installed_everything_is_green(running: Running):
     assert {"LV0101", "LV0201", "LV0203", "LV0302", "LV0402", "LV0403", "LV0501", "LV0502", "LV1101"} <= passed
     assert report.requests == 7
     print(f"verify: {report.requests} requests, {report.seconds} s")
+
+
+def test_doctor_finds_nothing_either(running: Running):
+    assert_healthy(running.cluster, running.namespace, NAME)
 
 
 def test_a_pool_that_selects_nothing(running: Running):
