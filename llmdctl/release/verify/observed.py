@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from llmdctl.kube import KubernetesObject, Reply
+from llmdctl.memory import RoleLedger
 from llmdctl.prometheus import Exposition
 from llmdctl.release.verify.claim import UnknowableError
 from llmdctl.release.verify.scaling import Answered
@@ -99,6 +100,7 @@ class Observed:
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     entrance: str = ""
     no_entrance: str = ""  # why no request could be sent
+    ledgers: Mapping[str, RoleLedger | str] = field(default_factory=dict)  # role -> as computed, or why nothing was
     autoscaling: Autoscaling = field(default_factory=Autoscaling)
     requests: int = 0
     budget: int = 0

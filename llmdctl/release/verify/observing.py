@@ -14,6 +14,7 @@ from llmdctl.release.verify.entrance import Entrance, find
 from llmdctl.release.verify.lengths import max_model_len
 from llmdctl.release.verify.names import ENGINES, PROMPT, first
 from llmdctl.release.verify.observed import COLD, END, START, EnginePod, EppPod, Observed, Scrape
+from llmdctl.release.verify.reckoned import ledgers
 from llmdctl.release.verify.scraping import Scraper
 from llmdctl.release.verify.sending import REQUEST_S, Sender
 from llmdctl.release.verify.stack import Stack
@@ -74,7 +75,7 @@ def observe(
         proxy_scrapes=run.proxy_scrapes, models=models,
         logs=_logs(cluster, stack, ready), exchanges=sender.exchanges if sender else {},
         entrance=str(entrance) if sender else "", no_entrance=reason or ("" if sender else "no request was sent"),
-        autoscaling=looking.autoscaling(cluster, stack, effort.prometheus),
+        ledgers=ledgers(stack), autoscaling=looking.autoscaling(cluster, stack, effort.prometheus),
         requests=sender.sent if sender else 0, budget=effort.budget,
     )  # fmt: skip
 

@@ -91,8 +91,9 @@ def deployment(name: str, component: str, replicas: int, spec: Mapping[str, Any]
     }  # fmt: skip
 
 
-def engine(port: int, *more: str) -> dict[str, Any]:
-    args = [MODEL, f"--port={port}", f"--block-size={BLOCK}", "--max-model-len=2048"]
+def engine(port: int, *more: str, weights: str = "") -> dict[str, Any]:
+    args = [weights, f"--served-model-name={MODEL}"] if weights else [MODEL]
+    args += [f"--port={port}", f"--block-size={BLOCK}", "--max-model-len=2048"]
     args += ['--kv-transfer-config={"kv_connector":"NixlConnector","kv_role":"kv_both"}', *more]
     return {"name": "engine", "image": "docker.io/vllm/vllm-openai:v0.32.0", "command": ["vllm", "serve"], "args": args}
 
@@ -127,6 +128,8 @@ class World:
     block: int = BLOCK
     length: int = 2048
     blocks: int = 96
+    weights: str = ""  # a model of the catalogue that is loaded, under MODEL's name
+    accelerator: str = ""  # the facet that the release was installed for
     simulated: bool = False
     others: float = 0  # prompt tokens of other people's requests, a request of ours
     extra: tuple[dict[str, Any], ...] = ()  # objects, rendered and live
@@ -148,7 +151,8 @@ class World:
         self.helm = FakeHelm(self.cluster, lambda *_: self.rendered())
 
     def verify(self, *only: str, **more: Any) -> VerifyReport:
-        self.helm.upgrade(Change(name="pd", namespace=NS, chart=""))
+        labels = {"llmdctl.dev/facet-accelerator": self.accelerator} if self.accelerator else {}
+        self.helm.upgrade(Change(name="pd", namespace=NS, chart="", labels=labels))
         self.live()
         self.now_s = 0.0
         clock = Clock(monotonic=lambda: self.now_s, sleep=self.sleep)
@@ -182,8 +186,8 @@ class World:
             {"apiVersion": "v1", "kind": "Service", "metadata": meta("pd-epp", "epp"),
              "spec": {"selector": labels("epp"), "ports": [{"name": "http", "port": 80, "targetPort": "proxy"}]}},
             deployment("pd-decode", "decode", 2,
-                       {"containers": [engine(8200, *self.args)], "initContainers": [sidecar]}),
-            deployment("pd-prefill", "prefill", 2, {"containers": [engine(8000, *self.args)]}),
+                       {"containers": [engine(8200, *self.args, weights=self.weights)], "initContainers": [sidecar]}),
+            deployment("pd-prefill", "prefill", 2, {"containers": [engine(8000, *self.args, weights=self.weights)]}),
             deployment("pd-epp", "epp", 1, epp, **{"checksum/config": "new"}),
             {"apiVersion": "inference.networking.k8s.io/v1", "kind": "InferencePool", "metadata": meta("pd", "epp"),
              "spec": {"selector": pool, "targetPorts": [{"number": 8000}]}},
@@ -276,6 +280,7 @@ class World:
         for key, value in (
             ("block_size", self.block),
             ("num_gpu_blocks", self.blocks),
+            ("kv_cache_size_tokens", self.blocks * self.block),
             ("enable_prefix_caching", self.caching),
         ):
             text = re.sub(rf'([{{,]){key}="[^"]*"', rf'\g<1>{key}="{value}"', text)
