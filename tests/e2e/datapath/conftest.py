@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
 
 from llmdctl import kube
-from tests.e2e.datapath.serving import Serving, llmdctl
+from tests.e2e.datapath.serving import QUICK, Serving, llmdctl
+from tests.e2e.datapath.verified import Proved, reader, verified
 
 Install = Callable[..., contextlib.AbstractContextManager[Serving]]
 
@@ -24,7 +27,7 @@ def serve(real_node) -> Install:
         namespace = real_node.namespace("path")
         values = real_node.values
         llmdctl(
-            "install", recipe, release, "-n", namespace, "--accelerator", "h200", "-f", str(values), *words,
+            "install", recipe, release, "-n", namespace, "--accelerator", "h200", "-f", str(values), *QUICK, *words,
             "--timeout", "100", kubeconfig=Path(real_node.kubeconfig),
         )  # fmt: skip
         cluster = kube.connect(kubeconfig=Path(real_node.kubeconfig))
@@ -35,11 +38,23 @@ def serve(real_node) -> Install:
     return serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def baseline(serve: Install) -> Iterator[Serving]:
-    """optimized-baseline with three replicas, for every module that wants one behind an endpoint picker."""
+    """optimized-baseline with three replicas. Gone with the module: an idle endpoint picker asks engines all day."""
     with serve("optimized-baseline", "Qwen/Qwen3-32B", "--role", "aggregate.replicas=3") as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def proved(real_node) -> Proved:
+    """`proved(serving, unknown={"LV0701"})`: what verify says; nothing fails, and exactly these cannot be known."""
+
+    def of(serving: Serving, unknown: AbstractSet[str] = frozenset()) -> Mapping[str, Mapping[str, Any]]:
+        for document in reader(serving.namespace):
+            serving.cluster.apply(document)
+        return verified(serving, Path(real_node.kubeconfig), unknown)
+
+    return of
 
 
 @pytest.fixture
