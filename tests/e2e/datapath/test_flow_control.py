@@ -1,0 +1,160 @@
+"""While all engines are full requests wait in the endpoint picker: the important first, tenants in turn, not for ever.
+
+With an endpoint picker 0.7 it is the optimized baseline with flow control switched on, because the recipe flow-control
+limits numbers of requests, which that version cannot; with a newer one the recipe as it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from llmdctl.prometheus import Exposition
+from tests.e2e.datapath.crowd import Asking, Crowd, all_of, mean, places, standstill
+from tests.e2e.datapath.serving import Serving, curl, flags
+from tests.e2e.sandbox.objects import wait
+
+MODEL = "Qwen/Qwen3-32B"
+TTL_S = 5.0
+SWEEP_S = 1.0  # how often the endpoint picker looks for requests whose time is over
+BATCH = 4  # requests that the engine runs at a time; one engine, so that answers come in the order of the queue
+FILLERS = BATCH + 3
+WAITING = 1  # in the engine, with a threshold of one: full
+EACH = 8  # requests of a class
+MANY, FEW = 16, 4  # requests of two tenants
+QUEUE_SIZE = {"0.7": "inference_extension_flow_control_queue_size"}
+QUEUE_SECONDS = {"0.7": "inference_extension_flow_control_request_queue_duration_seconds"}
+
+SETTINGS = {
+    "modelserver.roles.aggregate.args.max-num-seqs": BATCH,
+    "scheduler.flowControl.requestTtlSeconds": int(TTL_S),
+    "scheduler.flowControl.queueDepthThreshold": 1,
+    "scheduler.metricsAuth": "false",
+}
+BANDS = {"premium": 100, "standard": 0, "best-effort": -10}
+OLD = {"global.llmd.flowControl": "true"} | {
+    setting: value
+    for name, priority in BANDS.items()
+    for setting, value in (
+        (f"scheduler.flowControl.priorityBands.{name}.priority", priority),
+        (f"scheduler.flowControl.priorityBands.{name}.fairness", "round-robin"),
+        (f"scheduler.flowControl.priorityBands.{name}.ordering", "fcfs"),
+        (f"scheduler.objectives.{name}.priority", priority),
+    )
+}
+
+
+@pytest.fixture(scope="module")
+def serving(picker_dialect, serve) -> Iterator[Serving]:
+    recipe, settings = ("optimized-baseline", SETTINGS | OLD) if picker_dialect == "0.7" else ("flow-control", SETTINGS)
+    with serve(recipe, MODEL, "--role", "aggregate.replicas=1", *flags(settings)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def crowd(serving, picker_dialect) -> Crowd:
+    return Crowd(serving=serving, dialect=picker_dialect)
+
+
+@pytest.fixture(scope="module")
+def queued(serving, picker_dialect) -> Callable[..., int]:
+    """`queued(priority="-10")`: how many wait in the endpoint picker."""
+
+    def waiting(**labels: str) -> int:
+        return int(
+            picker(serving).total(QUEUE_SIZE.get(picker_dialect, "llm_d_epp_flow_control_queue_size"), **labels) or 0
+        )
+
+    return waiting
+
+
+def picker(serving: Serving) -> Exposition:
+    """What the one endpoint picker exposes."""
+    (pod,) = serving.pods("epp")
+    return serving.scrape(pod, 9090)
+
+
+def _ask(number: int, start: str, objective: str = "", tenant: str = "") -> list[Asking]:
+    named = f"{start} {objective} {tenant}"
+    return [Asking(prompt=f"{named} {each}", objective=objective, tenant=tenant) for each in range(number)]
+
+
+def _waits(serving: Serving, dialect: str, priority: int) -> float:
+    """Seconds that requests of a class waited in the endpoint picker so far, on average, as it says itself."""
+    name = QUEUE_SECONDS.get(dialect, "llm_d_epp_flow_control_request_queue_duration_seconds")
+    found = picker(serving)
+    labels = {"priority": str(priority)}
+    return (found.total(f"{name}_sum", **labels) or 0.0) / (found.total(f"{name}_count", **labels) or 1.0)
+
+
+def test_who_matters_more_is_answered_first_though_it_came_last(serving, crowd, queued, picker_dialect, capsys):
+    sent = []
+    with standstill(serving, crowd, fillers=FILLERS, waiting=WAITING):
+        for name, priority in reversed(BANDS.items()):
+            sent += crowd.send(_ask(EACH, "order", name))
+            wait(f"{name} in the queue", lambda: queued(priority=str(priority)) >= EACH, limit_s=10)  # noqa: B023
+    answered = all_of(sent)
+    assert {each.status for each in answered} == {200}
+    order = {name: mean(places(answered, lambda asking: asking.objective == name)) for name in BANDS}  # noqa: B023
+    waits = {name: _waits(serving, picker_dialect, priority) for name, priority in BANDS.items()}
+    with capsys.disabled():
+        print(f"\nmean place among {3 * EACH}, and mean wait in the endpoint picker:")
+        for name in BANDS:
+            print(f"  {name:12} {order[name]:5.1f}  {waits[name]:5.2f} s")
+    assert order["premium"] < order["standard"] < order["best-effort"]
+    assert order["premium"] < EACH, "4.5 if no other was answered among them"
+    assert order["best-effort"] > 2 * EACH, "20.5 if all others were answered before"
+    assert waits["premium"] < waits["best-effort"]
+    assert queued() == 0
+
+
+def test_a_tenant_that_comes_late_does_not_wait_behind_all_of_another(serving, crowd, queued, capsys):
+    def served(first: str, second: str) -> tuple[float, float]:
+        with standstill(serving, crowd, fillers=FILLERS, waiting=WAITING):
+            sent = crowd.send(_ask(MANY, f"fair many {first}", tenant=first))
+            wait("the first tenant in the queue", lambda: queued() >= MANY, limit_s=10)
+            sent += crowd.send(_ask(FEW, f"fair few {second}", tenant=second))
+            wait("both in the queue", lambda: queued() >= MANY + FEW, limit_s=10)
+        answered = all_of(sent)
+        assert {each.status for each in answered} == {200}
+        few = places(answered, lambda asking: asking.prompt.startswith("fair few"))
+        many = places(answered, lambda asking: asking.prompt.startswith("fair many"))
+        return mean(many), mean(few)
+
+    apart, together = served("alice", "bob"), served("", "")
+    with capsys.disabled():
+        print(f"\nmean place of {MANY} requests, and of {FEW} that came after them:")
+        print(f"  two tenants  {apart[0]:5.1f}  {apart[1]:5.1f}")
+        print(f"  one tenant   {together[0]:5.1f}  {together[1]:5.1f}")
+    assert apart[1] < apart[0], "in turn: every second place until there are no more"
+    assert together[1] > together[0], "first come, first served"
+    assert apart[1] < together[1] - FEW
+
+
+def test_who_waits_too_long_is_told_so(serving, crowd, queued, picker_dialect, capsys):
+    header = crowd.headers(Asking(prompt="", objective="premium"))
+    words = [word for name, value in header.items() for word in ("-H", f"{name}: {value}")]
+    asked = json.dumps({"model": MODEL, "prompt": "nobody has room", "max_tokens": 1})
+    with standstill(serving, crowd, fillers=FILLERS, waiting=WAITING):
+        sent = crowd.send(_ask(60, "too many", "best-effort")) if picker_dialect != "0.7" else []
+        began_s = time.monotonic()
+        status, body = curl(
+            f"{serving.url}/v1/completions", "-H", "content-type: application/json", *words, "-d", asked
+        )
+        took_s = time.monotonic() - began_s
+        wait("nobody in the queue", lambda: queued() == 0, limit_s=5)
+    with capsys.disabled():
+        print(f"\nafter {took_s:.1f} s in the queue (limit {TTL_S:.0f} s): {status} {body.strip()[:120]}")
+    assert status == 503
+    assert "timed out in queue" in body or "TTL" in body
+    assert TTL_S - 0.2 <= took_s <= TTL_S + SWEEP_S + 1
+    ended = [each.result().status for each in sent]
+    assert sorted(ended) == ([429] * 10 + [503] * 50 if sent else []), "the recipe lets 50 of the lowest class wait"
+
+
+def test_verify_proves_it(serving, proved):
+    found = proved(serving)
+    assert found["LV0801"]["outcome"] == found["LV0802"]["outcome"] == "pass"
