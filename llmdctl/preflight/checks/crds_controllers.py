@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
@@ -24,7 +25,7 @@ from llmdctl.preflight.crd import (
     version,
 )
 from llmdctl.preflight.selector import selects
-from llmdctl.preflight.verdict import UnknowableError, Verdict, failed, passed, skipped, warned
+from llmdctl.preflight.verdict import UnknowableError, Verdict, failed, passed, skipped, unknown, warned
 
 _LWS: Final = "leaderworkerset.x-k8s.io"
 _LWS_CRD: Final = f"leaderworkersets.{_LWS}"
@@ -86,7 +87,10 @@ def _kinds(case: Case, group: str) -> Verdict | None:
 
 
 def _running(case: Case, trait: Trait, title: str, group: str) -> Verdict | None:
-    """A failure where no controller of that sort is available; nothing is asked of simulated nodes."""
+    """A failure where no controller of that sort is available; nothing is asked of simulated nodes.
+
+    Hosted control planes keep controllers outside of the cluster, and so does the sandbox: unknown, not missing.
+    """
     found = controllers(case, trait)
     if any(each.available for each in found):
         return None
@@ -97,6 +101,13 @@ def _running(case: Case, trait: Trait, title: str, group: str) -> Verdict | None
             f"The controller of {title} is there and not available.", _seen(found),
             f"$ kubectl --namespace {found[0].namespace} describe deployment {found[0].name}",
         )  # fmt: skip
+    elsewhere = _outside(case, group)
+    if elsewhere:
+        return unknown(
+            f"No Deployment is the controller of {title}; the API server calls its webhook outside of the cluster,"
+            " where nobody can look from here.",
+            elsewhere,
+        )
     return failed(
         f"The kinds of {title} are served, and none of {len(case.section('deployments'))} Deployments is its"
         " controller: nobody would act on them.",
@@ -118,6 +129,18 @@ def _webhooks(case: Case, group: str) -> Verdict | None:
                         f"$ kubectl --namespace {service.get('namespace')} get endpointslices",
                     )
     return None
+
+
+def _outside(case: Case, group: str) -> tuple[Evidence, ...]:
+    """The group's webhooks that are called by an address instead of a Service."""
+    sections = (case.reading(name) for name in ("mutating-webhooks", "validating-webhooks"))
+    return tuple(
+        Evidence(object=f"{item.get('kind')}//{item['metadata']['name']}", observed=urlsplit(url).netloc)
+        for section in sections
+        for item in section.items
+        for hook in _of_group(item, group)
+        if (url := str((hook.get("clientConfig") or {}).get("url") or ""))
+    )
 
 
 def _of_group(item: Mapping[str, Any], group: str) -> Iterator[Mapping[str, Any]]:
