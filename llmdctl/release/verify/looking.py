@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from llmdctl.errors import ClusterError
 from llmdctl.kube import Cluster, KubernetesObject, key_of
+from llmdctl.lint.pods import WORKER_INDEX
 from llmdctl.model.quantity import exact
 from llmdctl.prometheus import Ask
 from llmdctl.release.reading import find_all
@@ -16,7 +17,6 @@ from llmdctl.release.verify.entrance import is_ready
 from llmdctl.release.verify.observed import Autoscaling, EnginePod, EppPod
 from llmdctl.release.verify.stack import Role, Stack
 
-_WORKER: Final = "leaderworkerset.sigs.k8s.io/worker-index"
 _LOG_BYTES: Final = 256 * 1024
 _READ: Final = frozenset(
     {"ConfigMap", "InferencePool", "HTTPRoute", "Deployment", "LeaderWorkerSet", "Gateway", "GCPBackendPolicy"}
@@ -25,12 +25,12 @@ _METRIC: Final = "external.metrics.k8s.io/v1beta1"
 
 
 def engine_pods(cluster: Cluster, stack: Stack) -> tuple[EnginePod, ...]:
-    """Every pod of every role; of a group, its leader."""
+    """Every pod of every role; of a group, its leader, and the others where they serve too."""
     found: dict[str, EnginePod] = {}
     for role in stack.roles:
-        labels = {key: str(value) for key, value in role.labels.items() if key != _WORKER}
+        labels = {key: str(value) for key, value in role.labels.items() if key != WORKER_INDEX}
         for pod in cluster.list_objects("v1", "Pod", namespace=stack.namespace, labels=labels):
-            if (pod["metadata"].get("labels") or {}).get(_WORKER, "0") == "0":
+            if role.members > 1 or (pod["metadata"].get("labels") or {}).get(WORKER_INDEX, "0") == "0":
                 found.setdefault(str(pod["metadata"]["name"]), _engine_pod(pod, role))
     return tuple(found.values())
 

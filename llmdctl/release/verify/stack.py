@@ -11,6 +11,7 @@ from typing import Any, Final
 from llmdctl.kube import KubernetesObject
 from llmdctl.lint.manifest import Manifest
 from llmdctl.lint.metric_names import metrics_path
+from llmdctl.lint.pods import WORKER_INDEX, Pod
 from llmdctl.lint.recognition import Engine
 from llmdctl.lint.world import Epp, World
 
@@ -27,6 +28,7 @@ class Role:
     replicas: int | None  # None: an autoscaler says
     sidecar: bool
     ports: tuple[int, ...]  # where engines listen: one a data-parallel rank
+    members: int = 1  # pods of a replica that serve: all of a group, or its leader alone
 
     @property
     def served(self) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ class Stack:
 
     @cached_property
     def roles(self) -> tuple[Role, ...]:
-        """Every sort of pod that runs an engine and can be asked: of a group, the leaders."""
+        """Every sort of pod that runs an engine and can be asked: of a group, the leaders or all."""
         ranks = len(self.target_ports) or 1
         found = []
         for engine in self.world.engines:
@@ -90,9 +92,18 @@ class Stack:
             sidecar = self.world.sidecar_in(pod) is not None
             ports = tuple(port + rank for rank in range(ranks)) if port is not None else ()
             found.append(
-                Role(name=name, engine=engine, labels=labels, replicas=pod.replicas, sidecar=sidecar, ports=ports)
-            )
+                Role(
+                    name=name, engine=engine, labels=labels, replicas=pod.replicas, sidecar=sidecar, ports=ports,
+                    members=pod.group_size if self._all_serve(pod) else 1,
+                )
+            )  # fmt: skip
         return tuple(found)
+
+    def _all_serve(self, pod: Pod) -> bool:
+        """Whether workers of a group are endpoints: made as leaders are, and taken by the pool's selector."""
+        selector = ((self.pool or {}).get("spec") or {}).get("selector") or {}
+        labels = selector.get("matchLabels") or {}
+        return bool(labels) and pod.place[-1] != "leaderTemplate" and WORKER_INDEX not in labels
 
     @cached_property
     def epp(self) -> Epp | None:

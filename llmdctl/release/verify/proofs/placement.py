@@ -19,7 +19,7 @@ def _places(seen: Observed) -> Verdict:
         if live is None:
             wrong.append(f"{workload.kind} {workload.name} is not there")
             continue
-        wanted = int((live.get("spec") or {}).get("replicas") or 0)
+        wanted = int((live.get("spec") or {}).get("replicas") or 0) * role.members
         pods = seen.of_role(role.name)
         ready = sum(pod.ready for pod in pods)
         readings.append(
@@ -29,7 +29,9 @@ def _places(seen: Observed) -> Verdict:
         )
         if ready < wanted:
             reason = next((f": {pod.name} {pod.reason or pod.phase}" for pod in pods if not pod.ready), "")
-            wrong.append(f"{ready} of {wanted} replicas of {role.name} are ready{reason}")
+            wrong.append(
+                f"{ready} of {wanted} {'pods' if role.members > 1 else 'replicas'} of {role.name} are ready{reason}"
+            )
     if wrong:
         return failed(
             f"{'; '.join(wrong)}.", *readings, remedy=(f"$ llmdctl doctor {seen.release} -n {seen.namespace}",)
