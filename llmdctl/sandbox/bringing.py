@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 
 from llmdctl import __version__, programs
-from llmdctl.sandbox import components, definitions, furnish, kubeconfig
+from llmdctl.errors import LlmdctlError
+from llmdctl.programs.cache import Entry
+from llmdctl.sandbox import components, definitions, furnish, kubeconfig, stored
 from llmdctl.sandbox.api import Api
 from llmdctl.sandbox.certificates import Authority, Pair, token_keys
 from llmdctl.sandbox.components import Ports
+from llmdctl.sandbox.etcd import Etcd
 from llmdctl.sandbox.extras import Extra, Setting
 from llmdctl.sandbox.home import Home
-from llmdctl.sandbox.node import layout
+from llmdctl.sandbox.node import forwarding, layout
 from llmdctl.sandbox.node.parts import Parts
 from llmdctl.sandbox.node.parts import users as users_of
 from llmdctl.sandbox.node.standing import Standing
@@ -52,6 +55,7 @@ class Bringing:
         self.ports = Ports(**dict(zip(names, free_ports(len(names)), strict=True)))
         self.starter = Starter(place, Record(ports=self.ports, extras=tuple(extra.name for extra in extras)))
         self.real = Standing(self.starter, parts, report) if parts else None
+        self._restored = False  # whether etcd had the CRDs before the API server began
         self._began_s = time.monotonic()
 
     @property
@@ -63,16 +67,16 @@ class Bringing:
     def run(self, nodes: Sequence[SimulatedNodes]) -> None:
         """Files, processes, contents, nodes: in the order in which each needs the one before."""
         self._write_files()
-        with ThreadPoolExecutor(1) as pool:
-            reading = pool.submit(definitions.from_modules, self.report)  # beside the start of the API server
-            if self.real:
-                self.real.begin()
-            self._start_plane()
-            crds = reading.result()
+        if self.real:
+            self.real.begin()
+        self._start(components.ETCD)
+        crds = [*definitions.from_modules(self.report), *definitions.written_from_documentation()]
+        known = stored.entry(crds, self.available[components.API_SERVER])
+        self._start_plane(known)
         with administrator(self.place, self.ports) as api:
             if self.real:
                 self.real.join(api)
-            self._furnish(api, crds)
+            self._furnish(api, crds, known)
             self._set_nodes(api, nodes)
             for extra in self.extras:
                 self._add(api, extra)
@@ -84,12 +88,11 @@ class Bringing:
     def _say(self, what: str) -> None:
         self.report(f"{what} after {time.monotonic() - self._began_s:.1f} s")
 
-    def _furnish(self, api: Api, crds: Sequence[dict[str, object]]) -> None:
+    def _furnish(self, api: Api, crds: Sequence[dict[str, object]], known: Entry) -> None:
         """Everything of the plane that stands on a running API server."""
         self._start(components.CONTROLLER_MANAGER)
         self._start(components.SCHEDULER)
-        self.report(f"loading {len(crds)} CRDs")
-        furnish.load_definitions(api, [*crds, *definitions.written_from_documentation()])
+        self._load(api, crds, known)
         played = frozenset[str]().union(*(extra.plays for extra in self.extras))
         furnish.load_stages(api, self.place.config / "simulated.log", without=played)
         self._start(components.KWOK)
@@ -118,11 +121,35 @@ class Bringing:
             self.starter.wait(functools.partial(part.ready, self.setting), part.name)
         self.starter.wait(lambda: extra.settled(api, self.setting), extra.title)
 
-    def _start_plane(self) -> None:
+    def _load(self, api: Api, crds: Sequence[dict[str, object]], known: Entry) -> None:
+        """The CRDs, unless the API server found them in etcd; then they are kept for the next one."""
+        if self._restored:
+            furnish.until_served(api, crds)
+            return
+        self.report(f"loading {len(crds)} CRDs")
+        furnish.load_definitions(api, crds)
+        try:
+            with self._etcd() as etcd:
+                stored.keep(known, etcd, self.report)
+        except LlmdctlError as error:  # such as a cache that cannot be written: the next start is slower, no more
+            self.report(f"the CRDs are not kept for the next start: {error.message}")
+
+    @contextlib.contextmanager
+    def _etcd(self) -> Iterator[Etcd]:
+        """A client of etcd, in whichever network it stands."""
+        pair = Pair(certificate=self.place.pki / "etcd.crt", key=self.place.pki / "etcd.key")
+        with contextlib.ExitStack() as stack:
+            port, node = self.ports.etcd, self.starter.record.node
+            if node is not None:
+                port = stack.enter_context(forwarding.opened(node.pid, ("127.0.0.1", port)))
+            yield stack.enter_context(Etcd(port=port, authority=self.place.pki / "ca.crt", client=pair))
+
+    def _start_plane(self, known: Entry) -> None:
         listening = self.starter.listening
         self.report("starting etcd and kube-apiserver")
-        self._start(components.ETCD)
         self.starter.wait(lambda: listening(self.ports.etcd), "etcd")
+        with self._etcd() as etcd:
+            self._restored = stored.restore(known, etcd)
         self._start(components.API_SERVER)
         self.starter.wait(lambda: listening(self.ports.api_server), "kube-apiserver")
         with administrator(self.place, self.ports) as api:

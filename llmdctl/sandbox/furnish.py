@@ -74,6 +74,11 @@ def load_definitions(api: Api, crds: Sequence[Object]) -> None:
     """Create CRDs and wait until the API serves each. The largest go first, so that no connection idles at the end."""
     ordered = sorted(crds, key=lambda crd: -len(str(crd)))
     api.create_all((CRDS.url(), crd) for crd in ordered)
+    until_served(api, crds)
+
+
+def until_served(api: Api, crds: Sequence[Object]) -> None:
+    """Wait until the API serves each of these CRDs."""
     wanted = {(crd["spec"]["group"], crd["spec"]["names"]["plural"]) for crd in crds}
     until(lambda: wanted <= served(api), "serving the CRDs")
 
