@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from itertools import chain, zip_longest
 from pathlib import Path
 
 import pytest
@@ -32,16 +34,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 # A worker has whole files (`--dist loadfile`), so that what their tests share is made once. Long ones begin first: one
 # that begins last is waited for, alone.
 FIRST = ("e2e/recipes/", "e2e/guides/", "e2e/", "parity/", "packaging/")
+# Their tests wait for containers most of the time, so one worker waits while the other computes.
+WAITING = frozenset({"real_node", "scaled"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files in the order in which they are begun."""
+    """The files in the order in which they are begun: by turns one that computes and one that waits."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    ordered = sorted(files, key=_turn)
+    waiting = [file for file in ordered if any(WAITING.intersection(_fixtures(item)) for item in files[file])]
+    computing = [file for file in ordered if file not in waiting]
+    mixed = chain.from_iterable(zip_longest(computing, waiting))
+    items[:] = chain.from_iterable(files[file] for file in mixed if file is not None)
 
-    def turn(item: pytest.Item) -> int:
-        file = item.path.relative_to(ROOT / "tests").as_posix()
-        return next((number for number, folder in enumerate(FIRST) if file.startswith(folder)), len(FIRST))
 
-    items.sort(key=turn)
+def _turn(file: Path) -> int:
+    place = file.relative_to(ROOT / "tests").as_posix()
+    return next((number for number, folder in enumerate(FIRST) if place.startswith(folder)), len(FIRST))
+
+
+def _fixtures(item: pytest.Item) -> Sequence[str]:
+    return getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(autouse=True)

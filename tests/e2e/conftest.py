@@ -1,8 +1,9 @@
 """One real control plane for the whole test session, shared by all workers of pytest-xdist, and one with a real node.
 
-`plane` and `real_node` give their kubeconfig and make namespaces. The first worker that wants one
-brings it up, the last takes it down. A sandbox that an earlier, killed session left behind is removed first: its
-name carries the pid of that session.
+`plane` and `real_node` give their kubeconfig and make namespaces. The first worker that wants one brings it up. It is
+taken down after the last file that uses it, whoever runs that: three control planes that nobody needs any more would
+keep half a processor busy. A sandbox that an earlier, killed session left behind is removed first: its name carries
+the pid of that session.
 """
 
 from __future__ import annotations
@@ -176,10 +177,8 @@ def shared_sandbox(
     tmp_path_factory: pytest.TempPathFactory, worker: str, prefix: str, up: Callable[[str], sandbox.SandboxStatus]
 ) -> Iterator[sandbox.SandboxStatus]:
     """A sandbox for all workers: the first one in brings it up, the last one out takes it down."""
-    session = os.getpid() if worker == "master" else os.getppid()
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker == "master" else base.parent
-    name = f"{prefix}{session}"
+    shared = shared_folder(tmp_path_factory, worker)
+    name = session_name(prefix, worker)
     lock, users = FileLock(shared / f"{prefix}lock"), shared / f"{prefix}users"
     with lock:
         _remove_abandoned()
@@ -193,6 +192,47 @@ def shared_sandbox(
             _set_users(users, left)
             if not left:
                 sandbox.down(name)
+
+
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker: str) -> Path:
+    """A folder that all workers of this session have in common."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker == "master" else base.parent
+
+
+def session_name(prefix: str, worker: str) -> str:
+    """The name of this session's sandbox of a kind."""
+    return f"{prefix}{os.getpid() if worker == 'master' else os.getppid()}"
+
+
+# The sandboxes that all workers share: fixture -> prefix of their names.
+SHARED = {"plane": _PREFIX, "real_node": _REAL, "scaled": SCALED}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ending(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> None:
+    """What `pytest_runtest_teardown` needs to know of this session."""
+    request.config.stash[_PLACE] = (shared_folder(tmp_path_factory, worker_id), worker_id)
+
+
+_PLACE = pytest.StashKey[tuple[Path, str]]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After the last test of a file: take down what no other file of the session wants."""
+    if _PLACE not in item.config.stash or (nextitem is not None and nextitem.path == item.path):
+        return
+    folder, worker = item.config.stash[_PLACE]
+    for fixture, prefix in SHARED.items():
+        wanting = {str(one.path) for one in item.session.items if fixture in getattr(one, "fixturenames", ())}
+        if str(item.path) not in wanting:
+            continue
+        done = folder / f"{prefix}done"
+        with FileLock(folder / f"{prefix}lock"):
+            _set_users(done, _users(done) | {str(item.path)})
+            if wanting <= _users(done):
+                sandbox.down(session_name(prefix, worker))
 
 
 @pytest.fixture(scope="module")
