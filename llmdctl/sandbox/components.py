@@ -66,9 +66,10 @@ def arguments(component: str, *, home: Home, ports: Ports, node_address: str | N
     """
     if component == API_SERVER:
         return _api_server(home, ports, node_address)
+    if component == CONTROLLER_MANAGER:
+        return _controller_manager(home, ports, simulated=node_address is None)
     make = {
         ETCD: _etcd,
-        CONTROLLER_MANAGER: _controller_manager,
         SCHEDULER: _scheduler,
         KWOK: _kwok,
         LWS: _lws,
@@ -151,8 +152,11 @@ def _api_server(home: Home, ports: Ports, node_address: str | None) -> list[str]
     )
 
 
-def _controller_manager(home: Home, ports: Ports) -> list[str]:
+def _controller_manager(home: Home, ports: Ports, *, simulated: bool) -> list[str]:
     own = home.kubeconfig_of(CONTROLLER_MANAGER)
+    off = ["node-ipam-controller"]  # pods get their addresses from kwok
+    if simulated:  # pods are on loopback, which no Endpoints may name: each attempt would end in a refusal and an event
+        off += ["endpoints-controller", "endpointslice-controller"]
     return _flags(
         {
             "kubeconfig": own,
@@ -166,7 +170,7 @@ def _controller_manager(home: Home, ports: Ports) -> list[str]:
             "root-ca-file": home.pki / "ca.crt",
             "use-service-account-credentials": "true",
             "service-cluster-ip-range": SERVICE_RANGE,
-            "controllers": "*,-node-ipam-controller",  # pods get their addresses from kwok
+            "controllers": ",".join(["*", *(f"-{name}" for name in off)]),
             "leader-elect": "false",
             "profiling": "false",
             "horizontal-pod-autoscaler-sync-period": "2s",  # 15 s spare a cluster with thousands of them
