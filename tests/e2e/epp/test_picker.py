@@ -79,14 +79,15 @@ def test_the_chart_refuses_what_a_version_lacks_and_names_one_that_has_it(case: 
     assert case.needs in str(refused.value)
 
 
-EVERY_PATH = tuple({"path": path} for path in Catalog.load([assets.paths()]).names("path"))
+CATALOG = Catalog.load([assets.paths()])
+EVERY_PATH = tuple({"path": path} for path in CATALOG.names("path"))
 
 
 @pytest.mark.parametrize("chosen", (*EVERY_PATH, *COMPOSITIONS), ids=lambda chosen: "+".join(chosen.values()))
 def test_it_loads_every_path_and_composition(chosen: dict[str, str], picker: Picker, tmp_path: Path) -> None:
     version = f"global.llmd.eppVersion={picker.version}"
     try:
-        recipe = compose(Catalog.load([assets.paths()]), Selection(**chosen), Overrides(sets=(version,)))
+        recipe = compose(CATALOG, Selection(**chosen), Overrides(sets=(version,)))
         objects = tuple(open_renderer().render(build(recipe, name="pd", namespace="default")).objects)
     except RecipeError as refused:
         said = f"{refused} " + " ".join(str(problem) for problem in refused.problems)
