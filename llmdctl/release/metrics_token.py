@@ -2,7 +2,9 @@
 
 With --metrics-endpoint-auth the endpoint picker asks the API server whether the bearer of a token may `get /metrics`.
 The caller's own credentials never leave this machine: a ten-minute token (TokenRequest) of a service account that may
-read metrics is asked for instead, one of the release's namespace or that of a Prometheus.
+read metrics is asked for instead: the one that the scheduler's chart makes for this (`metricsReader`), another one of
+the release's namespace, or that of a Prometheus. Of the first it is known that it may; of the others the API server is
+asked, which takes a right of its own.
 """
 
 from __future__ import annotations
@@ -15,12 +17,15 @@ from llmdctl.kube import Cluster
 _SECONDS: Final = 600  # the shortest that the API grants
 _REVIEWS: Final = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 _MOST: Final = 12  # service accounts that are asked about
+_READER: Final = {"app.kubernetes.io/component": "metrics-reader"}  # of the scheduler's chart
 _PROMETHEUS: Final = {"app.kubernetes.io/name": "prometheus"}
 
 
 def metrics_token(cluster: Cluster, namespace: str) -> tuple[str, str]:
     """(token, reason): a token, or an empty string and why there is none."""
     try:
+        for account in cluster.list_objects("v1", "ServiceAccount", namespace=namespace, labels=_READER, limit=1):
+            return _token(cluster, namespace, str(account["metadata"]["name"])), ""
         for owner, name in _candidates(cluster, namespace):
             if _may_read(cluster, owner, name):
                 return _token(cluster, owner, name), ""

@@ -53,6 +53,13 @@ def test_metrics_behind_a_token_are_read_with_one_of_a_reader():
     assert {(asked.pod, asked.port) for asked in sent} == {("pd-epp-0", 9090)}
 
 
+def test_of_the_account_that_the_chart_makes_nobody_is_asked_what_it_may():
+    world = World(epp_auth=True, epp_token=False, epp_reader=True)
+    assert proof(world.verify(), "LV0302").outcome is Outcome.PASS
+    asked = [what for method, what in world.cluster.calls if method == "exchange"]
+    assert not [what for what in asked if "subjectaccessreviews" in what]
+
+
 def test_without_the_schedulers_metrics_the_proxy_tells_whether_requests_went_past_it():
     blind = {"epp_auth": True, "epp_token": False}
     assert proof(World(**blind).verify(), "LV0203").outcome is Outcome.PASS

@@ -118,6 +118,7 @@ class World:
     epp_past: bool = False  # requests go past the endpoint picker
     epp_auth: bool = False
     epp_token: bool = True
+    epp_reader: bool = False  # the chart has made an account for it
     metrics: bool = True
     status: int = 200
     model: str = MODEL
@@ -217,7 +218,8 @@ class World:
         self._tokens()
 
     def _tokens(self) -> None:
-        self.cluster.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta("reader", "epp")})
+        component = "metrics-reader" if self.epp_reader else "epp"
+        self.cluster.put({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta("reader", component)})
         path = f"/api/v1/namespaces/{NS}/serviceaccounts/reader/token"
         self.cluster.exchanges["POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews"] = (
             201, {"status": {"allowed": self.epp_token}},
