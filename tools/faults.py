@@ -13,6 +13,7 @@ from fault_instances import instances  # noqa: E402
 from page_folder import keep_page  # noqa: E402
 
 from llmdctl.model.hop import HopName  # noqa: E402
+from tests.e2e.doctor import seeded  # noqa: E402
 from tests.unit.doctor import scenes  # noqa: E402
 from tests.unit.doctor.scenes import FaultCase  # noqa: E402
 from tests.unit.release import scalers  # noqa: E402
@@ -43,6 +44,7 @@ def _page() -> Iterator[str]:
         code = f"[{case.code}](proofs/{case.code}.md)"
         yield f"| {_linked(case.title, case.source)} | {code} | {_cell(case.proof.message)} |"
     yield from _autoscaling()
+    yield from _live()
     yield from instances()
     yield from _without()
 
@@ -67,6 +69,16 @@ def _autoscaling() -> Iterator[str]:
             verdict = case.verdict
             said = f"{verdict.outcome.value}: {verdict.message}"
             yield f"| {_cell(case.title)} | {_cell(said)} | {_remedy(verdict.remedy)} |"
+
+
+def _live() -> Iterator[str]:
+    """What is seeded into releases on a real node, or into objects that a real API server holds."""
+    yield from ("", "## llmdctl doctor: seeded into releases that run", "")
+    yield "On the sandbox's real node every pod runs and says what it says; behind a Gateway the objects are real."
+    yield from ("", "| Release | Fault | Broken hop | In the words |", "|---|---|---|---|")
+    standalone = (*seeded.OBJECTS.values(), *seeded.ENGINES.values(), *seeded.PICKERS.values())
+    for where, faults in (("pd-disaggregation", standalone), ("behind Istio", tuple(seeded.GATEWAY.values()))):
+        yield from (f"| {where} | {fault.title} | {fault.hop} | {_cell(fault.words)} |" for fault in faults)
 
 
 def _without() -> Iterator[str]:

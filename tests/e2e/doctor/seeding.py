@@ -27,6 +27,10 @@ class Patient:
     namespace: str
     release: str
 
+    def get(self, resource: Resource, suffix: str = "") -> dict[str, Any]:
+        """An object of the release, named after it."""
+        return self.api.get(resource.url(self.release + suffix, namespace=self.namespace))
+
     def diagnosis(self, *, request: bool = False, model: str = "") -> Diagnosis:
         scene = observe(
             self.cluster, namespace=self.namespace, release=self.release, request=request, model=model, timeout_s=20

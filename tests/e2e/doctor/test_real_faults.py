@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import pytest
 from llmdctl import kube
 from llmdctl.errors import ClusterError
 from llmdctl.model.hop import HEALTHY
-from tests.e2e.datapath.serving import llmdctl
+from tests.e2e.datapath.serving import QUICK, llmdctl
+from tests.e2e.doctor.seeded import ENGINES, OBJECTS, PICKERS, assert_named_at_once
 from tests.e2e.doctor.seeding import Patient, told
-from tests.e2e.sandbox.objects import BINDINGS, CONFIG_MAPS, DEPLOYMENTS, PODS, POOLS, SERVICES
+from tests.e2e.sandbox.objects import PODS
 
 pytestmark = pytest.mark.faults
 RELEASE = "doc"
@@ -28,7 +29,7 @@ def patient(real_node) -> Iterator[Patient]:
     namespace = real_node.namespace("doctor")
     llmdctl(
         "install", "pd-disaggregation", RELEASE, "-n", namespace, "--accelerator", "h200", "-f", str(real_node.values),
-        "--role", "prefill.replicas=1", "--role", "decode.replicas=1", "--timeout", "100",
+        *QUICK, "--role", "prefill.replicas=1", "--role", "decode.replicas=1", "--timeout", "100",
         kubeconfig=Path(real_node.kubeconfig),
     )  # fmt: skip
     cluster = kube.connect(kubeconfig=Path(real_node.kubeconfig))
@@ -44,52 +45,9 @@ def _well_before(patient: Patient) -> None:
     assert not found.chains[0].also, told(found.chains[0])
 
 
-def _ports(patient: Patient, name: str, target: object) -> dict[str, Any]:
-    """A patch of the Service: one port leads elsewhere."""
-    rows = patient.api.get(SERVICES.url(f"{RELEASE}-epp", namespace=patient.namespace))["spec"]["ports"]
-    return {"spec": {"ports": [{**row, "targetPort": target} if row["name"] == name else row for row in rows]}}
-
-
-def _proxy(patient: Patient, old: str, new: str) -> dict[str, Any]:
-    return _text(patient, f"{RELEASE}-proxy", old, new)
-
-
-def _text(patient: Patient, name: str, old: str, new: str) -> dict[str, Any]:
-    """A patch of a ConfigMap's one text."""
-    data = patient.api.get(CONFIG_MAPS.url(name, namespace=patient.namespace))["data"]
-    ((key, text),) = data.items()
-    assert old in text
-    return {"data": {key: text.replace(old, new)}}
-
-
-STATIC: Mapping[str, tuple[Any, str, Callable[[Patient], dict[str, Any]], str, str]] = {
-    "selector": (
-        POOLS, RELEASE, lambda _: {"spec": {"selector": {"matchLabels": {"app.kubernetes.io/instance": "other"}}}},
-        "pool", "matches no pod",
-    ),
-    "target-port": (POOLS, RELEASE, lambda _: {"spec": {"targetPorts": [{"number": 8080}]}}, "pool", "8080"),
-    "picker": (POOLS, RELEASE, lambda _: {"spec": {"endpointPickerRef": {"name": "no"}}}, "pool", "which is not there"),
-    "proxy-port": (SERVICES, f"{RELEASE}-epp", lambda p: _ports(p, "http", 8099), "listener", "leads to 8099"),
-    "picker-port": (SERVICES, f"{RELEASE}-epp", lambda p: _ports(p, "grpc-ext-proc", 9100), "epp", "listens on 9002"),
-    "no-service": (
-        SERVICES, f"{RELEASE}-epp", lambda _: {"spec": {"selector": {"app.kubernetes.io/instance": "other"}}},
-        "address", "no Service leads to its proxy",
-    ),
-    "no-ext-proc": (
-        CONFIG_MAPS, f"{RELEASE}-proxy", lambda p: _proxy(p, "envoy.filters.http.ext_proc", "envoy.filters.http.lua"),
-        "epp", "no ext_proc filter",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("fault", STATIC)
+@pytest.mark.parametrize("fault", OBJECTS)
 def test_objects_that_do_not_meet(patient: Patient, fault: str) -> None:
-    resource, name, patch, hop, words = STATIC[fault]
-    with patient.changed(resource, name, patch(patient)):
-        chain = patient.chain()
-        assert chain.broken is not None, told(chain)
-        assert (chain.broken.name.value, words in chain.broken.saw) == (hop, True), told(chain)
-        assert any(entry.startswith("$ kubectl ") for entry in chain.broken.remedy)
+    assert_named_at_once(patient, OBJECTS[fault])
 
 
 def test_a_model_that_nobody_serves(patient: Patient) -> None:
@@ -145,57 +103,27 @@ def test_an_engine_that_is_ready_and_not_well(patient: Patient) -> None:
         patient.until("engine", "answers /health with 503", limit_s=5)
 
 
-def _engine(patient: Patient, **change: Any) -> dict[str, Any]:
-    """A patch of the decode Deployment's engine."""
-    spec = patient.api.get(DEPLOYMENTS.url(f"{RELEASE}-decode", namespace=patient.namespace))["spec"]["template"][
-        "spec"
-    ]
-    return {"spec": {"template": {"spec": {"containers": [{**spec["containers"][0], **change}]}}}}
+@pytest.mark.parametrize("fault", ENGINES)
+def test_engines_that_do_not_come_up(patient: Patient, fault: str) -> None:
+    """One after the other, without waiting for the rollout back in between."""
+    with ENGINES[fault].into(patient):
+        patient.until(ENGINES[fault].hop, ENGINES[fault].words)
 
 
-def test_engines_that_do_not_come_up(patient: Patient) -> None:
-    """One after the other, without a rollout back in between."""
-    name = f"{RELEASE}-decode"
-    deployment = patient.api.get(DEPLOYMENTS.url(name, namespace=patient.namespace))
-    spec = deployment["spec"]["template"]["spec"]
-    args, sidecar = spec["containers"][0]["args"], spec["initContainers"][0]
-    secret = [{"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "no-such-secret", "key": "x"}}}]
-    faults: list[tuple[dict[str, Any], str, str]] = [
-        (_engine(patient, args=[*args, "--no-such-flag"]), "engine", "does not take its command line"),
-        (_engine(patient, image="sandbox.llmdctl.dev/no-such-image:v1"), "engine", "cannot be pulled"),
-        (_engine(patient, resources={"limits": {"nvidia.com/gpu": "99"}}), "engine", "Insufficient nvidia.com/gpu"),
-        (_engine(patient, env=secret), "engine", 'secret "no-such-secret" not found'),
-        (_engine(patient, resources={"limits": {"memory": "12Mi"}}), "engine", "was killed for memory"),
-        ({"spec": {"replicas": 0}}, "engine", "scaled to 0"),
-        (_sidecar(sidecar, [*sidecar["args"], "--kv-connector=zzz"]), "sidecar", "ends with exit code 0"),
-        (_sidecar(sidecar, ["--port=8000", "--vllm-port=8300", "--secure-proxy=false"]), "sidecar", "8300"),
-    ]
-    for patch, hop, words in faults:
-        with patient.changed(DEPLOYMENTS, name, patch):
-            patient.until(hop, words)
+@pytest.mark.parametrize("fault", PICKERS)
+def test_pickers_and_proxies_that_do_not_come_up(patient: Patient, fault: str) -> None:
+    with PICKERS[fault].into(patient):
+        _again(patient)
+        patient.until(PICKERS[fault].hop, PICKERS[fault].words)
+
+
+def test_with_every_fault_taken_back_it_serves(patient: Patient) -> None:
+    _again(patient)
     patient.until_answered()
 
 
-def _sidecar(container: Mapping[str, Any], args: list[str]) -> dict[str, Any]:
-    return {"spec": {"template": {"spec": {"initContainers": [{**container, "args": args}]}}}}
-
-
-def test_pickers_and_proxies_that_do_not_come_up(patient: Patient) -> None:
-    def again() -> None:
-        for pod in patient.api.items(PODS.url(namespace=patient.namespace)):
-            if pod["metadata"]["labels"].get("app.kubernetes.io/component") == "epp":
-                patient.kill(PODS, pod["metadata"]["name"])
-
-    config = _text(patient, f"{RELEASE}-epp", "type: max-score-picker", "type: no-such-picker")
-    proxy = _proxy(patient, "request_header_mode: SEND", "request_header_mood: SEND")
-    with patient.changed(CONFIG_MAPS, f"{RELEASE}-epp", config):
-        again()
-        patient.until("epp", "a plugin type that this version does not have")
-    with patient.without(BINDINGS, f"{RELEASE}-epp"):
-        again()
-        patient.until("epp", "may not read what it needs")
-    with patient.changed(CONFIG_MAPS, f"{RELEASE}-proxy", proxy):
-        again()
-        patient.until("listener", "Envoy does not take its configuration")
-    again()
-    patient.until_answered()
+def _again(patient: Patient) -> None:
+    """The picker's pods, from their start."""
+    for pod in patient.api.items(PODS.url(namespace=patient.namespace)):
+        if pod["metadata"]["labels"].get("app.kubernetes.io/component") == "epp":
+            patient.kill(PODS, pod["metadata"]["name"])

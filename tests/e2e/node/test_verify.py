@@ -15,8 +15,10 @@ from llmdctl.model.check import Outcome
 from llmdctl.model.proof import VerifyReport
 from llmdctl.model.release import ObjectKey
 from llmdctl.release.verify import selected, verify
-from tests.e2e.datapath.serving import llmdctl
+from tests.e2e.datapath.serving import QUICK, llmdctl
 from tests.e2e.doctor.healthy import assert_healthy
+from tests.e2e.doctor.seeded import OBJECTS, assert_named_at_once
+from tests.e2e.doctor.seeding import Patient
 
 pytestmark = pytest.mark.e2e
 
@@ -74,7 +76,7 @@ def running(real_node) -> Iterator[Running]:
     found = Running(kubeconfig=Path(real_node.kubeconfig), namespace=namespace)
     llmdctl(
         "install", "pd-disaggregation", NAME, "-n", namespace, "--accelerator", "h200", "-f", str(real_node.values),
-        *ROLES, "--timeout", "110", kubeconfig=found.kubeconfig,
+        *QUICK, *ROLES, "--timeout", "110", kubeconfig=found.kubeconfig,
     )  # fmt: skip
     for obj in _reader(namespace):
         found.cluster.apply(obj)
@@ -115,6 +117,13 @@ def test_as_installed_everything_is_green(running: Running):
 
 def test_doctor_finds_nothing_either(running: Running):
     assert_healthy(running.cluster, running.namespace, NAME)
+
+
+@pytest.mark.parametrize("fault", ["selector", "target-port", "picker", "no-service", "no-ext-proc"])
+def test_doctor_names_what_is_broken(running: Running, real_node, fault: str):
+    """The quickest of the faults that `make test-faults` seeds."""
+    patient = Patient(api=real_node.api, cluster=running.cluster, namespace=running.namespace, release=NAME)
+    assert_named_at_once(patient, OBJECTS[fault])
 
 
 def test_a_pool_that_selects_nothing(running: Running):
