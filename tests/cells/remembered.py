@@ -1,14 +1,14 @@
-"""What charts rendered before: the same chart and the same values give the same objects.
+"""What charts rendered before, and what a judge accepted: the same question has the same answer.
 
-One file a chart, its content and a group of models, below the cache of programs; what the last run did not ask for is
-dropped.
+One file a chart, its content and a group of models, or a judge and all that its verdicts depend on, below the cache of
+programs; what the last run did not ask for is dropped.
 """
 
 from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,30 @@ def read(file: Path) -> dict[Key, Objects]:
 
 def write(file: Path, found: Mapping[Key, Objects]) -> None:
     """Remember, and forget what other contents of the same chart gave."""
+    keep(file, dict(found))
+
+
+def keep(file: Path, found: object) -> None:
+    """Write a file whole or not at all, and drop those of its kind that depended on something else."""
     section = file.parent.name.rpartition("-")[0]
     for other in file.parent.parent.glob(f"{section}-*"):
         if other != file.parent and other.name.rpartition("-")[0] == section:
             shutil.rmtree(other, ignore_errors=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial")
-    partial.write_bytes(pickle.dumps(dict(found)))
+    partial.write_bytes(pickle.dumps(found))
     partial.replace(file)
+
+
+def accepted(judge: str, depends_on: Iterable[str | bytes]) -> Path:
+    """Where the fingerprints lie of what `judge` accepted; other things that its verdicts depend on, another place."""
+    return cache_root() / "cells" / f"{judge}-{content_key(depends_on)}" / "accepted.pickle"
+
+
+def doubtful(file: Path, keys: Iterable[bytes]) -> set[bytes]:
+    """Those of `keys` that were never accepted, and one in 32 of the others, so that the judge is seen to be awake."""
+    try:
+        known: frozenset[bytes] = pickle.loads(file.read_bytes())
+    except FileNotFoundError:
+        known = frozenset()
+    return {key for key in keys if key not in known or key[0] % 32 == 0}
