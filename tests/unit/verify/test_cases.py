@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from llmdctl.model.check import Outcome
 from llmdctl.release.verify import CLAIMS, wording
 from tests.unit.verify.cases import VerifyCase, all_cases
 
 pytestmark = pytest.mark.allow_loopback  # asking several pods at once makes a socket pair
 CASES = all_cases()
 NEVER_RED = {
+    "LV0803": "who came when is not known, so a wrong order is a warning",
     "LV0603": "verify makes no load that evicts blocks, so an idle tier is unknown",
 }
 
@@ -20,6 +22,8 @@ def test_a_fault_is_named(case: VerifyCase) -> None:
     assert found.outcome.value == case.outcome, found
     assert case.verdict in found.message, found
     assert found.message.endswith((".", "…"))
+    bad = {each.code for each in (*case.report.of(Outcome.FAIL), *case.report.of(Outcome.WARN))}
+    assert bad == {case.code, *case.data["expect"].get("besides", ())}, "and nothing else is found"
     if case.outcome == "fail":
         assert wording.exit_code(case.report) == 9
 
