@@ -6,7 +6,7 @@ from typing import Final
 
 from llmdctl.model.proof import Reading
 from llmdctl.release.verify import prompts
-from llmdctl.release.verify.claim import Claim, UnknowableError, Verdict, failed, passed
+from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.observed import Exchange, Observed
 
 _DOCTOR: Final = "$ llmdctl doctor {release} -n {namespace}"
@@ -31,6 +31,11 @@ def _answers(seen: Observed) -> Verdict:
 
 def _lists(seen: Observed) -> Verdict:
     done = seen.exchange(prompts.MODELS)
+    if done.reply and done.reply.status == 404 and _by_name(seen):
+        raise NotConcernedError(
+            "its route takes requests that name a model in their body; this one has none, so the Gateway that models "
+            "share has no list of them all"
+        )
     bad = _bad(seen, done)
     if bad is not None:
         return bad
@@ -41,6 +46,14 @@ def _lists(seen: Observed) -> Verdict:
     if missing and not set(seen.stack.served) & set(listed):
         return failed(f"/v1/models lists no model of this release: {', '.join(listed) or 'none'}.", reading)
     return passed(f"/v1/models lists {', '.join(listed)}.", reading)
+
+
+def _by_name(seen: Observed) -> bool:
+    """Whether the release is reached by a header alone, which something before the routes makes of the body."""
+    routes = seen.stack.of_kind("HTTPRoute", "AIGatewayRoute")
+    rules = [rule for route in routes for rule in (route.get("spec") or {}).get("rules") or ()]
+    matches = [match for rule in rules for match in rule.get("matches") or ({},)]
+    return bool(matches) and all(match.get("headers") for match in matches)
 
 
 def _refuses(seen: Observed) -> Verdict:
