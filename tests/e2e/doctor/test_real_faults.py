@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tarfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -43,6 +44,18 @@ def _well_before(patient: Patient) -> None:
     assert found.exit_code == HEALTHY, told(found.chains[0])
     assert found.chains[0].answered
     assert not found.chains[0].also, told(found.chains[0])
+
+
+def test_the_bundle_of_a_release_that_serves_holds_its_proofs(patient: Patient, real_node, tmp_path: Path) -> None:
+    file, kubeconfig = tmp_path / "bundle.tar.gz", Path(real_node.kubeconfig)
+    llmdctl("doctor", RELEASE, "-n", patient.namespace, "--support-bundle", str(file), kubeconfig=kubeconfig)
+    with tarfile.open(file) as tar:
+        read = tar.extractfile(f"llmdctl-support/verify/{patient.namespace}/{RELEASE}.json")
+        assert read is not None
+        report = json.load(read)
+    outcomes = {proof["code"]: proof["outcome"] for proof in report["proofs"]}
+    assert "fail" not in outcomes.values(), report
+    assert outcomes["LV0501"] == "pass", "prefill ran remotely"
 
 
 @pytest.mark.parametrize("fault", OBJECTS)
