@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from llmdctl.model.proof import Reading
 from llmdctl.release.verify import prompts
@@ -51,8 +52,8 @@ def _lists(seen: Observed) -> Verdict:
 def _by_name(seen: Observed) -> bool:
     """Whether the release is reached by a header alone, which something before the routes makes of the body."""
     routes = seen.stack.of_kind("HTTPRoute", "AIGatewayRoute")
-    rules = [rule for route in routes for rule in (route.get("spec") or {}).get("rules") or ()]
-    matches = [match for rule in rules for match in rule.get("matches") or ({},)]
+    rules: list[Mapping[str, Any]] = [rule for route in routes for rule in (route.get("spec") or {}).get("rules") or ()]
+    matches: list[Mapping[str, Any]] = [match for rule in rules for match in rule.get("matches") or ({},)]
     return bool(matches) and all(match.get("headers") for match in matches)
 
 
