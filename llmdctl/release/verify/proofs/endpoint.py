@@ -52,8 +52,10 @@ def _lists(seen: Observed) -> Verdict:
 def _by_name(seen: Observed) -> bool:
     """Whether the release is reached by a header alone, which something before the routes makes of the body."""
     routes = seen.stack.of_kind("HTTPRoute", "AIGatewayRoute")
-    rules: list[Mapping[str, Any]] = [rule for route in routes for rule in (route.get("spec") or {}).get("rules") or ()]
-    matches: list[Mapping[str, Any]] = [match for rule in rules for match in rule.get("matches") or ({},)]
+    rules = [rule for route in routes for rule in (route.get("spec") or {}).get("rules") or ()]
+    matches: list[Mapping[str, Any]] = []
+    for rule in rules:
+        matches += rule.get("matches") or [{}]  # a rule without any takes every request
     return bool(matches) and all(match.get("headers") for match in matches)
 
 
