@@ -167,6 +167,16 @@ _PROGRAMS = (
     ),
     _llmd("epp07", "epp"),
     _llmd("sidecar07", "pd-sidecar"),
+    Pinned(
+        name="body-router",
+        family="body-router",
+        module="sigs.k8s.io/gateway-api-inference-extension",
+        package="sigs.k8s.io/gateway-api-inference-extension/cmd/bbr",
+        version="1.5.0",
+        on_path=None,  # shipped as an image only
+        accepts=">=1.5 <1.6",
+        version_args=(),
+    ),
     _keda("keda-operator", "operator"),
     _keda("keda-adapter", "adapter"),
     Pinned(
