@@ -108,11 +108,10 @@ def _question(cluster: Cluster, key: tuple[str, str, str, str, str]) -> Callable
         "verb": verb, "group": group, "resource": plural, "subresource": subresource, "namespace": namespace,
         "name": name,
     }  # fmt: skip
-    body = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {field: value for field, value in attributes.items() if value}},
-    }
+    spec: dict[str, Any] = {"resourceAttributes": {field: value for field, value in attributes.items() if value}}
+    if resource.startswith("/"):  # a URL of the server's, as `Right.of_url`
+        spec = {"nonResourceAttributes": {"path": resource, "verb": verb}}
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}
 
     def ask() -> dict[str, Any] | ClusterError:
         what = "ask for one's rights"

@@ -33,9 +33,14 @@ class Right:
     purpose: Purpose
     namespace: str  # empty: in the whole cluster
     group: str  # empty for the core group
-    resource: str  # the plural; `pods/log` names a subresource
+    resource: str  # the plural; `pods/log` names a subresource, `/metrics` is a URL of the server's and no resource
     verb: str
     name: str = ""  # of one object; empty: of any
+
+    @property
+    def of_url(self) -> bool:
+        """Whether it is about a URL and not about a resource."""
+        return self.resource.startswith("/")
 
     @property
     def key(self) -> tuple[str, str, str, str, str]:
@@ -82,8 +87,7 @@ def grants(objects: Iterable[Item]) -> tuple[Right, ...]:
 def given_by(obj: Item, objects: Iterable[Item]) -> tuple[Right, ...] | None:
     """The rights that a role, or a binding's role, gives where it is valid, sorted.
 
-    None where they are not known: the role is not among `objects`, or has rules about URLs, which are no question for
-    a review of resources.
+    None where they are not known: the role is not among `objects`.
     """
     role: Item | None = obj
     if "roleRef" in obj:
@@ -91,13 +95,15 @@ def given_by(obj: Item, objects: Iterable[Item]) -> tuple[Right, ...] | None:
         place = _namespace(obj) if kind == "Role" else ""
         named = (kind, place, name)
         role = next((other for other in objects if (other.get("kind"), _namespace(other), _name(other)) == named), None)
-    rules = (role or {}).get("rules") or ()
-    if role is None or any(rule.get("nonResourceURLs") for rule in rules):
+    if role is None:
         return None
-    return tuple(sorted({right for rule in rules for right in _of_rule(rule, _namespace(obj))}))
+    return tuple(sorted({right for rule in role.get("rules") or () for right in _of_rule(rule, _namespace(obj))}))
 
 
 def _of_rule(rule: Item, namespace: str) -> Iterator[Right]:
+    for url in rule.get("nonResourceURLs") or ():
+        for verb in rule.get("verbs") or ():
+            yield Right(purpose=Purpose.GRANT, verb=str(verb), group="", resource=str(url), namespace="")
     for group in rule.get("apiGroups") or ():
         for resource in rule.get("resources") or ():
             for verb in rule.get("verbs") or ():

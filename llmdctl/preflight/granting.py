@@ -11,6 +11,7 @@ from llmdctl.model.rights import Right
 
 _GROUP: Final = "rbac.authorization.k8s.io"
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
+_URLS: Final = "/"  # stands for the group of rights about URLs, which have none
 _VERBS: Final = ("get", "list", "watch", "create", "update", "patch", "delete")
 Object = dict[str, Any]
 
@@ -41,7 +42,8 @@ def rules(rights: Iterable[Right]) -> list[Object]:
     """The fewest rules with exactly these rights: resources with the same verbs share one, in a stable order."""
     verbs: dict[tuple[str, str, str], set[str]] = {}  # group, resource, name -> verbs
     for right in rights:
-        verbs.setdefault((right.group, right.resource, right.name), set()).add(right.verb)
+        group = _URLS if right.of_url else right.group
+        verbs.setdefault((group, right.resource, right.name), set()).add(right.verb)
     names: dict[tuple[str, tuple[str, ...], str], list[str]] = {}  # group, verbs, name -> resources
     for (group, resource, name), stated in sorted(verbs.items()):
         names.setdefault((group, _ordered(stated), name), []).append(resource)
@@ -52,6 +54,9 @@ def rules(rights: Iterable[Right]) -> list[Object]:
 
 
 def _rules(group: str, verbs: tuple[str, ...], resources: tuple[str, ...], names: list[str]) -> Iterable[Object]:
+    if group == _URLS:
+        yield {"nonResourceURLs": list(resources), "verbs": list(verbs)}
+        return
     rule: Object = {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
     if "" in names:
         yield rule

@@ -359,3 +359,15 @@ def test_each_right_is_asked_for_once(server: FakeApiServer, cluster: Cluster):
     assert {"verb": "patch", "resource": "resourcequotas", "namespace": "default"} in asked
     assert {"verb": "get", "resource": "pods", "subresource": "log", "namespace": "default"} in asked
     assert all(item["allowed"] is False and item["reason"] == "no RBAC rule" for item in found.items)
+
+
+def test_a_right_about_a_url_is_asked_for_as_one(server: FakeApiServer, cluster: Cluster):
+    server.on(SSAR, Reply(201, {"status": {"allowed": True}}))
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "reader"},
+        "rules": [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}],
+    }  # fmt: skip
+    found = captured(cluster, objects=[role], sections={"access"}).section("access")
+    asked = [json.loads(request.body)["spec"] for request in server.asked if request.path == SSAR]
+    assert {"nonResourceAttributes": {"path": "/metrics", "verb": "get"}} in asked
+    assert ("get", "/metrics", True) in {(item["verb"], item["resource"], item["allowed"]) for item in found.items}

@@ -96,11 +96,15 @@ def test_a_role_of_the_cluster_gives_where_it_is_bound() -> None:
     assert spoken(given_by(everywhere, [role, everywhere]) or ()) == GIVEN
 
 
-def test_what_an_unseen_role_or_one_about_urls_gives_is_not_known() -> None:
+def test_what_an_unseen_role_gives_is_not_known() -> None:
     binding = obj(f"{RBAC}/v1", "RoleBinding", roleRef={"kind": "ClusterRole", "name": "view"})
-    urls = obj(f"{RBAC}/v1", "ClusterRole", namespace=None, rules=[{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}])
     assert given_by(binding, [binding]) is None
-    assert given_by(urls, [urls]) is None
+
+
+def test_a_role_about_urls_gives_them_in_the_whole_cluster() -> None:
+    urls = obj(f"{RBAC}/v1", "ClusterRole", namespace=None, rules=[{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}])
+    (right,) = given_by(urls, [urls]) or ()
+    assert (str(right), right.of_url, right.namespace) == ("get /metrics", True, "")
 
 
 def test_escalate_and_bind_are_asked_for_roles_and_bindings() -> None:

@@ -59,6 +59,15 @@ def test_resources_with_the_same_verbs_share_a_rule() -> None:
     assert found == [{"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["get", "list"]}]
 
 
+def test_urls_have_rules_of_their_own() -> None:
+    stated = [("/metrics", "get"), ("pods", "get"), ("/healthz", "get")]
+    wanted = [Right(purpose=Purpose.GRANT, namespace="", group="", resource=of, verb=verb) for of, verb in stated]
+    assert sorted(rules(wanted), key=str) == [
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
+        {"nonResourceURLs": ["/healthz", "/metrics"], "verbs": ["get"]},
+    ]
+
+
 def test_a_user_is_bound_as_a_user_and_a_service_account_as_one() -> None:
     _, person = roles([right()], name="r", user="anna@example.com")
     _, account = roles([right(namespace="")], name="r", user="system:serviceaccount:ci:deployer")
