@@ -68,6 +68,7 @@ READY: Final = "ready"
 REQUESTS: Final = "requests"
 QUEUED: Final = "queued"
 QUEUE_SIZE: Final = "queue_size"
+WAITED: Final = "waited_seconds"
 EVENTS: Final = "events"
 SUBSCRIBERS: Final = "subscribers"
 DECISIONS: Final = "decisions"
@@ -77,6 +78,7 @@ EPP: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         READY: ("inference_pool_ready_pods",),
         REQUESTS: ("inference_objective_request_total",),
         QUEUED: ("inference_extension_flow_control_request_queue_duration_seconds_count",),
+        WAITED: ("inference_extension_flow_control_request_queue_duration_seconds_sum",),
         QUEUE_SIZE: ("inference_extension_flow_control_queue_size",),
         EVENTS: ("kvcache_index_admissions_total",),
         DECISIONS: ("llm_d_inference_scheduler_disagg_decision_total", "llm_d_inference_scheduler_pd_decision_total"),
@@ -85,6 +87,7 @@ EPP: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         READY: ("llm_d_epp_ready_endpoints", "inference_pool_ready_pods"),
         REQUESTS: ("llm_d_epp_request_total", "inference_objective_request_total"),
         QUEUED: ("llm_d_epp_flow_control_request_queue_duration_seconds_count",),
+        WAITED: ("llm_d_epp_flow_control_request_queue_duration_seconds_sum",),
         QUEUE_SIZE: ("llm_d_epp_flow_control_queue_size",),
         EVENTS: ("kvcache_index_admissions_total",),
         DECISIONS: ("llm_d_epp_disagg_decision_total", "llm_d_epp_pd_decision_total"),
@@ -93,6 +96,7 @@ EPP: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         READY: ("llm_d_epp_ready_endpoints", "inference_pool_ready_pods"),
         REQUESTS: ("llm_d_epp_request_total", "inference_objective_request_total"),
         QUEUED: ("llm_d_epp_flow_control_request_queue_duration_seconds_count",),
+        WAITED: ("llm_d_epp_flow_control_request_queue_duration_seconds_sum",),
         QUEUE_SIZE: ("llm_d_epp_flow_control_queue_size",),
         EVENTS: ("llm_d_epp_kv_cache_events_messages_received_total", "llm_d_epp_kv_cache_index_admissions_total"),
         SUBSCRIBERS: ("llm_d_epp_kv_cache_events_active_subscribers",),

@@ -53,6 +53,22 @@ def test_metrics_behind_a_token_are_read_with_one_of_a_reader():
     assert {(asked.pod, asked.port) for asked in sent} == {("pd-epp-0", 9090)}
 
 
+@pytest.mark.parametrize(
+    ("queue", "outcome"),
+    [
+        ({"0": [40.0, 10], "100": [2.0, 10]}, Outcome.PASS),
+        ({"-1": [90.0, 10], "0": [40.0, 10], "100": [41.0, 10]}, Outcome.WARN),
+        ({"0": [0.5, 10], "100": [0.6, 10]}, Outcome.SKIP),  # nobody has waited
+        ({"0": [40.0, 10]}, Outcome.SKIP),
+    ],
+)
+def test_the_order_of_priorities_is_read_where_requests_have_waited(queue: dict[str, list[float]], outcome: Outcome):
+    assert (
+        proof(World(config={**CONFIG, "featureGates": ["flowControl"]}, queue=queue).verify(), "LV0803").outcome
+        is outcome
+    )
+
+
 def test_of_the_account_that_the_chart_makes_nobody_is_asked_what_it_may():
     world = World(epp_auth=True, epp_token=False, epp_reader=True)
     assert proof(world.verify(), "LV0302").outcome is Outcome.PASS

@@ -117,6 +117,7 @@ class World:
     epp_sees: int | None = None
     epp_past: bool = False  # requests go past the endpoint picker
     epp_auth: bool = False
+    queue: dict[str, list[float]] = field(default_factory=dict)  # priority -> seconds waited, requests
     epp_token: bool = True
     epp_reader: bool = False  # the chart has made an account for it
     metrics: bool = True
@@ -304,7 +305,13 @@ class World:
             f'inference_pool_ready_pods{{name="pd"}} {sees}',
             f'inference_objective_request_total{{a="b"}} {total}',
         )
-        return Reply(status=200, body="\n".join([*lines, ""]).encode())
+        front = "inference_extension_flow_control_request_queue_duration_seconds"
+        waits = [
+            f'{front}_{part}{{priority="{priority}",outcome="Dispatched"}} {value}'
+            for priority, pair in self.queue.items()
+            for part, value in zip(("sum", "count"), pair, strict=True)
+        ]
+        return Reply(status=200, body="\n".join([*lines, *waits, ""]).encode())
 
     def proxy_stats(self, asked: PodRequest) -> Reply:
         lines = [f'envoy_cluster_upstream_rq_total{{envoy_cluster_name="{k}"}} {v}\n' for k, v in self.placed.items()]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 from llmdctl.model.proof import Reading
 from llmdctl.release.verify import prompts
-from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
+from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed, warned
 from llmdctl.release.verify.counting import epp_changes, risen
-from llmdctl.release.verify.names import QUEUED
+from llmdctl.release.verify.names import QUEUED, WAITED, epp_names
 from llmdctl.release.verify.observed import END, START, Observed
 
+_DISPATCHED: Final = "Dispatched"  # the outcome of a request that was let through
+_WAITED_S: Final = 0.1  # a mean below that is no queue
 _GATE: Final = "flowControl"
 _ON: Final = ("Initializing experimental Flow Control layer", "Initializing Flow Control layer", "Flow Control enabled")
 _OFF: Final = ("Flow Control layer is disabled", "Flow Control is disabled")
@@ -44,6 +47,50 @@ def _queues(seen: Observed) -> Verdict:
     return passed(f"{risen(found):.0f} requests passed the queues while {sent} were sent.", *readings)
 
 
+def _orders(seen: Observed) -> Verdict:
+    """Means since the endpoint picker started: who came when is not known, so a wrong order is a warning only."""
+    _concerned(seen)
+    waits = _waits(seen)
+    means = {priority: waited / number for priority, (waited, number) in sorted(waits.items()) if number}
+    if len(means) < 2 or max(means.values()) < _WAITED_S:
+        raise NotConcernedError(
+            f"requests of two priorities have not waited {_WAITED_S} s since the scheduler started, and verify makes no"
+            " load"
+        )
+    readings = tuple(
+        Reading(where=f"priority {priority:g}", after=f"{mean:.2f} s in the queue", expected="less the higher it is")
+        for priority, mean in means.items()
+    )
+    for (lower, long), (higher, short) in pairwise(means.items()):
+        if short > long:
+            said = f"Requests of priority {higher:g} waited {short:.2f} s, and those of {lower:g} only {long:.2f} s."
+            return warned(
+                said, *readings,
+                remedy=("Did both come at the same time? If they did, look at LV0201: which ordering is loaded?",),
+            )  # fmt: skip
+    words = ", ".join(f"{mean:.2f} s at priority {priority:g}" for priority, mean in means.items())
+    return passed(f"The higher the priority, the shorter the wait: {words}.", *readings)
+
+
+def _waits(seen: Observed) -> dict[float, tuple[float, float]]:
+    """Priority -> seconds waited and requests, of all that were let through. Raises UnknowableError."""
+    found: dict[float, tuple[float, float]] = {}
+    moment = END if END in seen.epp_scrapes else START
+    for pod in seen.epps:
+        if not pod.ready:
+            continue
+        read = seen.epp_scrape(moment, pod.name)
+        for place, counted in enumerate((WAITED, QUEUED)):
+            for name in epp_names(seen.stack.epp_version, counted):
+                for sample in read.of(name):
+                    if sample.labels.get("outcome", _DISPATCHED) == _DISPATCHED:
+                        priority = float(sample.labels.get("priority") or 0)
+                        pair = list(found.get(priority, (0.0, 0.0)))
+                        pair[place] += sample.value
+                        found[priority] = (pair[0], pair[1])
+    return found
+
+
 def _concerned(seen: Observed) -> None:
     if _GATE not in seen.stack.gates:
         raise NotConcernedError("flow control is not switched on in this release")
@@ -68,5 +115,15 @@ PROOFS: Final = (
         reads="inference_extension_flow_control_request_queue_duration_seconds_count (EPP 0.7),"
         " llm_d_epp_flow_control_request_queue_duration_seconds_count (EPP 0.9 and later).",
         remedy="Look at LV0801 and LV0201.",
+    ),
+    Claim(
+        code="LV0803", slug="priorities-in-order", title="The higher the priority, the shorter the wait",
+        claim="Of requests that had to wait, those of a higher priority waited less.",
+        judge=_orders,
+        why="With a wrong ordering, or with one band for all, everything is queued and nothing is ordered.",
+        reads="The sum and count of the histogram that LV0802 reads, by priority, since the endpoint picker started."
+        " Verify makes no load, so an idle release makes no claim here; who came when is not known, so a wrong order is"
+        " a warning.",
+        remedy="Look at the priorities of the InferenceObjectives, and at flowControl in the configuration.",
     ),
 )  # fmt: skip
