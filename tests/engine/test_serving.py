@@ -107,10 +107,13 @@ def test_events_are_those_of_the_real_one() -> None:
         "topic": "kv@x@m",
         "endpoint": f"tcp://127.0.0.1:{port}",
     }
-    with engine("serve", "m", "--block-size", "32", "--kv-events-config", json.dumps(config)) as server:
+    small = ("--block-size", "32", "--num-gpu-blocks-override", "14", "--max-model-len", "448")
+    with engine("serve", "m", *small, "--kv-events-config", json.dumps(config)) as server:
         assert not socket.poll(500)  # whoever does not listen does not subscribe
         server.ask("/v1/completions", {"prompt": PROMPT, "max_tokens": 1})
         topic, number, payload = socket.recv_multipart()
+        server.ask("/v1/completions", {"prompt": [7, *PROMPT], "max_tokens": 1})
+        gone = msgpack.unpackb(socket.recv_multipart()[2])[1][0]
     socket.close(0)
     at, events, rank = msgpack.unpackb(payload)
     assert (topic, int.from_bytes(number, "big"), rank) == (b"kv@x@m", 0, 0)
@@ -119,6 +122,8 @@ def test_events_are_those_of_the_real_one() -> None:
         "type", "block_hashes", "parent_block_hash", "token_ids", "block_size", "lora_id", "medium", "lora_name",
         "extra_keys", "group_idx", "kv_cache_spec_kind",
     ]  # fmt: skip
+    assert list(gone) == ["type", "block_hashes", "medium", "group_idx"]
+    assert (gone["type"], gone["group_idx"]) == ("BlockRemoved", events[0]["group_idx"])
     assert len(events[0]["block_hashes"]) == 12
     assert events[0]["token_ids"] == PROMPT[:384]
 

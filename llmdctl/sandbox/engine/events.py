@@ -39,7 +39,8 @@ def message(event: Event) -> dict[str, Any]:
             "kv_cache_spec_kind": "full_attention",
         }
     if isinstance(event, Removed):
-        return {"type": "BlockRemoved", "block_hashes": list(event.hashes), "medium": event.medium}
+        # Without the group an index that learnt it from BlockStored finds nothing to remove.
+        return {"type": "BlockRemoved", "block_hashes": list(event.hashes), "medium": event.medium, "group_idx": 0}
     assert isinstance(event, Cleared)
     return {"type": "AllBlocksCleared"}
 
