@@ -35,7 +35,9 @@ becomes one plugin a profile, named "<type>-<profile>". Every mistake is collect
 {{- end -}}
 {{- end -}}
 {{- $count := 0 -}}
-{{- range $key, $scorer := include "llmd-scheduler.withTiers" (dict "scorers" (get $profile "scorers" | default dict) "tiers" $prefix.tiers) | fromJson -}}
+{{- $scorers := include "llmd-scheduler.withTiers" (dict "scorers" (get $profile "scorers" | default dict) "tiers" $prefix.tiers) | fromJson -}}
+{{- range $key := include "llmd-scheduler.scorerOrder" (dict "scorers" $scorers "table" $dialect.scorers) | fromJsonArray -}}
+{{- $scorer := get $scorers $key -}}
 {{- if not (kindIs "invalid" $scorer) -}}
 {{- $count = add1 $count -}}
 {{- $use := include "llmd-scheduler.plugin" (dict "ctx" $ctx "dialect" $dialect "table" "scorers" "extra" $extra "prefix" $prefix "kind" "scorer" "key" $key "parameters" (get $scorer "parameters" | default dict) "path" (printf "%s.scorers.%s" $path $key)) | fromJson -}}
@@ -129,6 +131,17 @@ disaggregation a prefill choice by cache and load, a decode choice by running re
 {{- range $key := keys $in.filters | sortAlpha -}}
 {{- $known := get $in.table $key -}}
 {{- if eq $rank (ternary 6 (int (get ($known | default dict) "rank")) (not $known)) -}}{{- $order = append $order $key -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $order -}}
+{{- end -}}
+
+{{/* Names of scorers in the order in which they run, JSON list: those last that read what another one finds. */}}
+{{- define "llmd-scheduler.scorerOrder" -}}
+{{- $in := . -}}{{- $order := list -}}
+{{- range $last := list false true -}}
+{{- range $key := keys $in.scorers | sortAlpha -}}
+{{- if eq $last (get (get $in.table $key | default dict) "last" | default false) -}}{{- $order = append $order $key -}}{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $order -}}
