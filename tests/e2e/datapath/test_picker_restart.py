@@ -1,0 +1,183 @@
+"""What clients notice when the endpoint picker stops: measured with one replica and with two, and printed.
+
+In standalone mode Envoy stands in the picker's pod, and a pod without a ready picker is taken out of the Service. So
+failing open bridges what nobody has noticed yet, and a second replica everything else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from llmdctl import kube
+from tests.e2e.datapath.load import Load, running
+from tests.e2e.datapath.serving import Serving, llmdctl, settled
+from tests.e2e.sandbox.objects import DEPLOYMENTS, PODS, wait
+
+MODEL = "Qwen/Qwen3-32B"
+FORMS = {
+    "all": ("--set", "scheduler.replicas=2", "--set", "scheduler.leaderElection=false"),
+    "elected": ("--set", "scheduler.replicas=2"),
+}
+DRAIN_S = 3  # of a stopping pod, in place of 60
+# How long a leader that died keeps its lease: https://pkg.go.dev/sigs.k8s.io/controller-runtime/pkg/manager#Options
+LEASE_S = 15.0
+NOTICED_S = 5.0  # by then nobody sends anything to what has stopped
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`silent_s`: the longest time without a good answer; `again_s`: the end of the first that began afterwards."""
+
+    asked: int
+    lost: int
+    held: int  # requests in flight when it happened
+    silent_s: float
+    again_s: float
+    last_lost_s: float  # when the last lost request began; all times count from what happened
+
+    def __str__(self) -> str:
+        return (
+            f"{self.lost} of {self.asked} requests lost ({self.held} in flight), "
+            f"{self.silent_s:.1f} s without an answer, first good answer after {self.again_s:.1f} s"
+        )
+
+
+@pytest.fixture(scope="module")
+def forms(real_node) -> Iterator[dict[str, Serving]]:
+    """A release for each form of two replicas."""
+    namespace = real_node.namespace("picker")
+    kubeconfig = Path(real_node.kubeconfig)
+
+    def install(release: str) -> None:
+        llmdctl(
+            "install", "optimized-baseline", release, "-n", namespace, "--accelerator", "h200",
+            "-f", str(real_node.values), "--role", "aggregate.replicas=1", *FORMS[release],
+            "--set", f"scheduler.proxy.drainSeconds={DRAIN_S}",
+            "--set", "modelserver.roleDefaults.containerPatch.startupProbe.periodSeconds=1",
+            "--timeout", "100", kubeconfig=kubeconfig,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor() as both:
+        list(both.map(install, FORMS))
+    cluster = kube.connect(kubeconfig=kubeconfig)
+    with contextlib.ExitStack() as opened:
+        yield {
+            release: Serving(
+                cluster=cluster,
+                namespace=namespace,
+                release=release,
+                model=MODEL,
+                url=opened.enter_context(real_node.forwarded(namespace, f"{release}-epp", 80)),
+            )
+            for release in FORMS
+        }
+    real_node.empty(namespace)
+
+
+@pytest.fixture(scope="module")
+def elected(forms, real_node) -> Iterator[Future[Measured]]:
+    """Measured beside the other form: it is the waiting for a lease, which costs nothing."""
+    serving = forms["elected"]
+    with ThreadPoolExecutor() as beside:
+        yield beside.submit(lambda: _measured(serving, *_crash(serving, real_node)))
+
+
+@pytest.mark.usefixtures("elected")
+def test_two_that_both_serve(forms, real_node, capsys):
+    serving = forms["all"]
+    crash = _measured(serving, *_crash(serving, real_node))
+    rolled = _measured(serving, *_roll(serving, real_node))
+    _print(capsys, "two replicas that both serve", crash, rolled)
+    assert crash.last_lost_s < NOTICED_S, "lost is what ran through it, or was sent before anybody knew"
+    assert crash.silent_s < NOTICED_S, "the other one serves meanwhile"
+    assert rolled.lost == 0, "each has time to drain, and the other serves meanwhile"
+
+
+def test_one(forms, real_node, capsys):
+    serving = forms["all"]
+    url = DEPLOYMENTS.url(f"{serving.release}-epp", namespace=serving.namespace)
+    real_node.api.merge(url, {"spec": {"replicas": 1}})
+    wait("one picker", lambda: len(serving.pods("epp")) == 1)
+    crash = _measured(serving, *_crash(serving, real_node))
+    rolled = _measured(serving, *_roll(serving, real_node))
+    _print(capsys, "one replica", crash, rolled)
+    assert rolled.lost == 0, "the new one is ready before the old one drains"
+
+
+def test_two_of_which_one_is_elected(elected, capsys):
+    crash = elected.result(timeout=90)
+    _print(capsys, "two replicas, one elected", crash)
+    assert crash.again_s < 2 * LEASE_S, "the other one takes over"
+
+
+def _print(capsys: Any, form: str, crash: Measured, rolled: Measured | None = None) -> None:
+    with capsys.disabled():
+        print(f"\n{form}, a picker is killed: {crash}")
+        if rolled is not None:
+            print(f"{form}, all are replaced: {rolled}")
+
+
+Happening = tuple[Callable[[], None], Callable[[], bool]]  # what happens, and whether it is over
+
+
+def _crash(serving: Serving, real_node) -> Happening:
+    """The picker's process is killed in a pod that serves; kubelet starts it again."""
+    pod = serving.pods("epp")[0]
+    url = PODS.url(pod, namespace=serving.namespace)
+
+    def status() -> dict[str, Any]:
+        rows = real_node.api.get(url)["status"]["containerStatuses"]
+        return next(row for row in rows if row["name"] == "epp")
+
+    restarts = status()["restartCount"]
+    return (
+        lambda: os.kill(_process(pod), signal.SIGKILL),
+        lambda: status()["restartCount"] > restarts and bool(serving.pods("epp")),
+    )
+
+
+def _process(pod: str) -> int:
+    """The picker of a pod, as this machine sees it."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.name() == "epp" and process.environ().get("HOSTNAME") == pod:
+                return int(process.pid)
+    raise AssertionError(f"no endpoint picker runs in {pod}")
+
+
+def _roll(serving: Serving, real_node) -> Happening:
+    """As an upgrade with another configuration does."""
+    url = DEPLOYMENTS.url(f"{serving.release}-epp", namespace=serving.namespace)
+    note = {"spec": {"template": {"metadata": {"annotations": {"tests/restarted": str(time.time())}}}}}
+    return lambda: real_node.api.merge(url, note), lambda: settled(real_node.api, url)
+
+
+def _measured(serving: Serving, happen: Callable[[], object], over: Callable[[], bool]) -> Measured:
+    with running(Load(serving.url, MODEL, clients=4, tokens=20, pause_s=0.1)) as load:
+        wait("answers", lambda: len(load.asked) > load.clients)
+        at_s = time.monotonic()
+        happen()
+        wait("what happened to be over", over, limit_s=60)
+        over_s = time.monotonic()
+        wait("answers again", lambda: sum(not each.error and each.began_s > over_s for each in load.asked) > 2)
+    ends = [at_s, *sorted(end for each in load.asked if not each.error and (end := each.began_s + each.took_s) > at_s)]
+    return Measured(
+        asked=len(load.asked),
+        lost=len(load.failed()),
+        held=sum(each.began_s < at_s < each.began_s + each.took_s for each in load.asked),
+        silent_s=max(later - sooner for sooner, later in pairwise(ends)),
+        again_s=min(each.began_s + each.took_s for each in load.asked if not each.error and each.began_s > at_s) - at_s,
+        last_lost_s=max((each.began_s - at_s for each in load.failed()), default=0.0),
+    )
