@@ -134,7 +134,9 @@ def _converse(
     )
     planned = {
         sent.name: sent
-        for sent in prompts.requests(stack.served[0], words=words, seed=effort.seed, long=effort.long)
+        for sent in prompts.requests(
+            stack.served[0], words=words, seed=effort.seed, long=effort.long, length=max_model_len(models)
+        )
     }  # fmt: skip
     for name in (prompts.MODELS, prompts.SHORT, prompts.WRONG, prompts.STREAM):
         done = sender.send(planned[name])

@@ -23,6 +23,9 @@ PLAN: Final = (MODELS, SHORT, WRONG, STREAM, COLD, *AGAIN)
 NO_MODEL: Final = "llmdctl-verify-no-such-model"
 _MAX_TOKENS: Final = 4
 LONG_S: Final = 65.0
+_LONG_TOKENS: Final = 32_768  # 500 a second for so long; the reader hangs up then, and the engine stops
+_LONG_UNKNOWN: Final = 8_192 + 64
+_ROOM: Final = 64  # tokens, for the prompt of the long stream
 _BLOCKS: Final = 8  # of the KV cache, in the prompt that is repeated: enough that a hit is no accident
 _MOST_TOKENS: Final = 4096
 _MARGIN: Final = 1.25  # a word is one token in most tokenizers, not in all
@@ -51,8 +54,10 @@ def prompt_words(block_size: int, max_model_len: int | None, *, above: int = 0) 
     return max(min(wanted, (max_model_len or 2 * wanted) // 2), 16)
 
 
-def requests(model: str, *, words: int, seed: int, long: bool) -> tuple[Sent, ...]:
-    """The requests of a run, for one model. `seed` makes the long prompt one that nobody has seen."""
+def requests(model: str, *, words: int, seed: int, long: bool, length: int | None = None) -> tuple[Sent, ...]:
+    """The requests of a run, for one model that takes `length` tokens, None where nobody says. `seed` makes the long
+    prompt one that nobody has seen.
+    """
     text = prompt(words, seed)
     repeated = [_completion(name, model, text) for name in (COLD, *AGAIN)]
     found = [
@@ -63,7 +68,8 @@ def requests(model: str, *, words: int, seed: int, long: bool) -> tuple[Sent, ..
         *repeated,
     ]
     if long:  # as many tokens as it takes: the reader stops after LONG_S seconds
-        found.append(_completion(LONG, model, "Count as far as you can.", max_tokens=8192, stream=True, endless=True))
+        tokens = min(_LONG_TOKENS, max((length or _LONG_UNKNOWN) - _ROOM, _MAX_TOKENS))
+        found.append(_completion(LONG, model, "Count as far as you can.", max_tokens=tokens, stream=True, endless=True))
     return tuple(found)
 
 

@@ -183,9 +183,10 @@ def test_each_right_is_needed(
         roles = list(yaml.safe_load_all(manifest(deployer.judged(code))))
         for role in roles:
             role["rules"] = [
-                {**rule, "resources": [resource], "verbs": [verb]}
+                {**rule, kind: [resource], "verbs": [verb]}
                 for rule in role.get("rules", ())
-                for resource in rule["resources"]
+                for kind in ("resources", "nonResourceURLs")
+                for resource in rule.get(kind, ())
                 for verb in rule["verbs"]
                 if not lacks(verb, resource)
             ]

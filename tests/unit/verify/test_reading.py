@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,12 @@ def test_requests_are_few_small_and_new_each_time():
     assert len(sent) <= BUDGET
     assert prompt(20, 1) != prompt(20, 2)
     assert prompt(20, 1) == prompt(20, 1)
+
+
+@pytest.mark.parametrize(("length", "tokens"), [(None, 8192), (2048, 1984), (131_072, 32_768), (32, 4)])
+def test_the_long_stream_asks_for_as_much_as_lasts_and_fits(length: int | None, tokens: int):
+    sent = requests("m", words=16, seed=1, long=True, length=length)[-1]
+    assert json.loads(sent.body or b"")["max_tokens"] == tokens
 
 
 @pytest.mark.parametrize(

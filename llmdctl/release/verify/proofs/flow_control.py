@@ -73,13 +73,14 @@ def _orders(seen: Observed) -> Verdict:
 
 
 def _waits(seen: Observed) -> dict[float, tuple[float, float]]:
-    """Priority -> seconds waited and requests, of all that were let through. Raises UnknowableError."""
+    """Priority -> seconds waited and requests, of all that were let through before verify sent its own, which wait for
+    nothing. Raises UnknowableError.
+    """
     found: dict[float, tuple[float, float]] = {}
-    moment = END if END in seen.epp_scrapes else START
     for pod in seen.epps:
         if not pod.ready:
             continue
-        read = seen.epp_scrape(moment, pod.name)
+        read = seen.epp_scrape(START, pod.name)
         for place, counted in enumerate((WAITED, QUEUED)):
             for name in epp_names(seen.stack.epp_version, counted):
                 for sample in read.of(name):
