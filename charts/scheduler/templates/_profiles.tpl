@@ -136,12 +136,12 @@ disaggregation a prefill choice by cache and load, a decode choice by running re
 {{- toJson $order -}}
 {{- end -}}
 
-{{/* Names of scorers in the order in which they run, JSON list: those last that read what another one finds. */}}
+{{/* Names of scorers in the order in which they run, JSON list: what reads the finds of another one has a higher rank. */}}
 {{- define "llmd-scheduler.scorerOrder" -}}
 {{- $in := . -}}{{- $order := list -}}
-{{- range $last := list false true -}}
+{{- range $rank := until 2 -}}
 {{- range $key := keys $in.scorers | sortAlpha -}}
-{{- if eq $last (get (get $in.table $key | default dict) "last" | default false) -}}{{- $order = append $order $key -}}{{- end -}}
+{{- if eq $rank (int (get (get $in.table $key | default dict) "rank")) -}}{{- $order = append $order $key -}}{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $order -}}

@@ -52,5 +52,6 @@ def test_what_entries_refer_to_is_there(version: str) -> None:
     types = [entry.get("name", entry["type"]) for entry in dialect["filters"].values()]
     assert len(types) == len(set(types)), "two filters would have one name in the file"
     assert all(0 <= entry["rank"] <= 5 for entry in dialect["filters"].values())
+    assert all(0 <= entry.get("rank", 0) <= 1 for entry in dialect["scorers"].values())
     assert bool(dialect["alpha"]) == bool(dialect["experimentalFlag"])
     assert dialect["experimentalFlag"] not in dialect["flags"], "the chart sets it"
