@@ -14,8 +14,8 @@ import pytest
 
 from llmdctl import kube
 from llmdctl.errors import ClusterError
-from llmdctl.model.hop import HEALTHY
 from tests.e2e.datapath.serving import QUICK, llmdctl
+from tests.e2e.doctor.healthy import assert_healthy
 from tests.e2e.doctor.seeded import ENGINES, OBJECTS, PICKERS, assert_named_at_once
 from tests.e2e.doctor.seeding import Patient, told
 from tests.e2e.sandbox.objects import PODS
@@ -40,10 +40,7 @@ def patient(real_node) -> Iterator[Patient]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _well_before(patient: Patient) -> None:
-    found = patient.diagnosis(request=True)
-    assert found.exit_code == HEALTHY, told(found.chains[0])
-    assert found.chains[0].answered
-    assert not found.chains[0].also, told(found.chains[0])
+    assert_healthy(patient.cluster, patient.namespace, RELEASE)
 
 
 def test_the_bundle_of_a_release_that_serves_holds_its_proofs(patient: Patient, real_node, tmp_path: Path) -> None:
