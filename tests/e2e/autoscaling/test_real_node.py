@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from llmdctl import sandbox
+from llmdctl import helm, kube, sandbox
 from llmdctl.cli import main
 from llmdctl.model.check import Outcome
-from llmdctl.release.verify.scaling import judge
-from tests.e2e.autoscaling.seen import replicas, scaler, wait
+from llmdctl.model.proof import Proof
+from llmdctl.release.verify import selected, verify
+from tests.e2e.autoscaling.seen import replicas, wait
 from tests.e2e.conftest import beside
 
 pytestmark = pytest.mark.e2e
@@ -31,6 +32,12 @@ autoscaling:
       maxReplicas: 3
       triggers: {queue: {threshold: 6}, running: {threshold: 5}}
 """
+
+
+def proved(kubeconfig: Path, namespace: str) -> Proof:
+    """What verify says of the autoscaler, having asked KEDA, its adapter, and the Prometheus that KEDA asks."""
+    door, cluster = helm.open_helm(kubeconfig=kubeconfig), kube.connect(kubeconfig=kubeconfig)
+    return verify("s", namespace, helm=door, cluster=cluster, claims=selected(["LV0901"], ())).proofs[0]
 
 
 class Clients:
@@ -85,8 +92,9 @@ def test_load_wakes_engines_and_its_end_lets_them_go(real_node, quick: Path, tmp
         clients = Clients(url)
         with clients.at_work(CLIENTS):
             wait("two engines at least", lambda: now()[1] >= 2 and clients.answered > 0, limit_s=90, why=now)
-            seen = scaler(real_node.api, namespace, "s-aggregate", prometheus="", epp="0.7")
-            assert judge(seen).outcome in (Outcome.PASS, Outcome.WARN), judge(seen)
+            proof = proved(real_node.kubeconfig, namespace)
+            assert proof.outcome in (Outcome.PASS, Outcome.WARN), proof
+            assert [each for each in proof.evidence if each.where.startswith("Prometheus ")], proof
         assert clients.failed == []
         assert clients.answered >= CLIENTS
     wait("nobody asks any more, so nothing runs", lambda: now() == (0, 0), limit_s=60, why=now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,17 +74,23 @@ _VERSIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def running(real_node) -> Iterator[Running]:
+@contextmanager
+def installed(real_node, *words: str) -> Iterator[Running]:
     namespace = real_node.namespace("verify")
     found = Running(kubeconfig=Path(real_node.kubeconfig), namespace=namespace)
     llmdctl(
         "install", "pd-disaggregation", NAME, "-n", namespace, "--accelerator", "h200", "-f", str(real_node.values),
-        *QUICK, *ROLES, "--timeout", "110", kubeconfig=found.kubeconfig,
+        *QUICK, *words, "--timeout", "110", kubeconfig=found.kubeconfig,
     )  # fmt: skip
     found.wait("LV0101", Outcome.PASS)
     yield found
     real_node.empty(namespace)
+
+
+@pytest.fixture(scope="module")
+def running(real_node) -> Iterator[Running]:
+    with installed(real_node, *ROLES) as found:
+        yield found
 
 
 def _outcomes(report: VerifyReport, outcome: Outcome) -> list[str]:
@@ -109,6 +116,15 @@ def test_doctor_names_what_is_broken(running: Running, real_node, fault: str):
     """The quickest of the faults that `make test-faults` seeds."""
     patient = Patient(api=real_node.api, cluster=running.cluster, namespace=running.namespace, release=NAME)
     assert_named_at_once(patient, OBJECTS[fault])
+
+
+def test_sglang_is_green_as_well(real_node):
+    one_of_each = ("--role", "prefill.replicas=1", "--role", "decode.replicas=1")
+    with installed(real_node, "--engine", "sglang", *one_of_each) as found:
+        report = found.verify()
+    assert _outcomes(report, Outcome.FAIL) == [], report.of(Outcome.FAIL)
+    assert _outcomes(report, Outcome.UNKNOWN) == [], report.of(Outcome.UNKNOWN)
+    assert {"LV0302", "LV0402", "LV0501", "LV0502", "LV1203", "LV1205"} <= set(_outcomes(report, Outcome.PASS))
 
 
 def test_a_pool_that_selects_nothing(running: Running):
