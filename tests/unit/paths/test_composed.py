@@ -1,7 +1,11 @@
-"""Every cell of the default matrix: it composes, or it is left out with a reason; and what composes is consistent."""
+"""Every cell of the default matrix: it composes, or it is left out with a reason; and what composes is consistent.
+
+All cells together are the page of the matrix, which is compared here, where they are composed anyway.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -15,7 +19,9 @@ from llmdctl.model.selection import AXES, Overrides, Selection
 from llmdctl.recipe import REFUSAL_KINDS, Catalog, compose, matrix
 from llmdctl.recipe.reader import read
 from llmdctl.recipe.schema import load, problems_of
+from llmdctl.values import contradictions
 from tests.unit.paths import data
+from tests.unit.paths.page import PAGE, RECORD, Row, page
 
 
 def test_every_file_follows_its_schema() -> None:
@@ -42,17 +48,29 @@ PATHS = sorted(data.recipes())
 
 @pytest.mark.parametrize("path", PATHS)
 def test_every_cell_of_the_default_matrix_composes_or_is_left_out_with_a_reason(path: str) -> None:
-    composed = 0
-    for cell in matrix(catalog(), (path,)):
+    assert any(row.refusal is None for row in rows(path))
+
+
+@cache
+def rows(path: str) -> tuple[Row, ...]:
+    """What the page says of each cell of a path, all of which are right."""
+    found = []
+    for cell in matrix(catalog(), (path,), contradictions):
         if cell.recipe:
-            composed += 1
             assert_consistent(cell.recipe)
         else:
             assert cell.refusal
             assert cell.refusal.kind in REFUSAL_KINDS, cell.names
             assert cell.refusal.reason.endswith("."), cell.refusal
             assert cell.refusal.kind != "composition", f"{cell.names}: {cell.refusal.reason}"
-    assert composed
+        found.append(Row(names=cell.names, evidence=cell.evidence, refusal=cell.refusal))
+    return tuple(found)
+
+
+def test_the_page_of_the_matrix_is_up_to_date() -> None:
+    cells = [row for path in catalog().names("path") for row in rows(path)]
+    wanted = page(cells, catalog(), json.loads(RECORD.read_text(encoding="utf-8")))
+    assert PAGE.read_text(encoding="utf-8") == wanted, "run make update"
 
 
 def assert_consistent(recipe: Recipe) -> None:
