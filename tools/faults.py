@@ -86,6 +86,7 @@ def _without() -> Iterator[str]:
     scaled = [case.title for case in scalers.all_cases() if case.expected["outcome"] == "pass"]
     yield from ("", "## Without a fault", "")
     yield f"- doctor says nothing of: {'; '.join(entrances)}."
+    yield "- doctor finds nothing in what any of our recipes renders (tests/unit/doctor/test_own_recipes.py)."
     yield f"- verify fails nothing of autoscaling: {'; '.join(scaled)}."
     yield "- Both find nothing in releases that really serve: of optimized-baseline"
     yield "  (tests/e2e/datapath/test_optimized_baseline.py) and of pd-disaggregation (tests/e2e/node/test_verify.py)."

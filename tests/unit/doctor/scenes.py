@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -94,6 +94,17 @@ def scene_of(data: Mapping[str, Any]) -> Scene:
     )
 
 
+def living(objects: Iterable[Mapping[str, Any]], *, pool: str) -> Scene:
+    """Objects as they are, with pods that controllers would make of them, all of them ready, and what those answer."""
+    found = [dict(obj) for obj in objects]
+    every = (*found, *(pod for obj in found for pod in _pods(obj)))
+    answer = Tried(entrance="the entrance", model="any", answer=Answer(status=200, body="{}"), took_s=0.1)
+    return Scene(
+        objects=every, server="https://cluster.example:6443", version="1.34.4", now_s=NOW_S,
+        answers=_answers({}, every, pool), tried={f"{NAMESPACE}/{pool}": answer},
+    )  # fmt: skip
+
+
 def _parts(names: list[str]) -> Iterator[dict[str, Any]]:
     for name in names:
         yield from copy.deepcopy(_part(name))
@@ -145,30 +156,41 @@ def _named(rows: list[Any]) -> bool:
 
 
 def _pods(obj: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Pods of a Deployment, all of them ready."""
-    if obj["kind"] != "Deployment":
-        return
-    name, template = obj["metadata"]["name"], obj["spec"]["template"]
-    for index in range(obj["spec"].get("replicas", 1)):
-        spec = copy.deepcopy(template["spec"])
-        yield {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "name": f"{name}-7c9f-{index}",
-                "namespace": obj["metadata"]["namespace"],
-                "labels": dict(template["metadata"]["labels"]),
-                "creationTimestamp": "2027-01-01T00:00:00Z",
-                "ownerReferences": [{"kind": "ReplicaSet", "name": f"{name}-7c9f", "controller": True}],
-            },
-            "spec": spec,
-            "status": {
-                "phase": "Running",
-                "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}],
-                "containerStatuses": [_running(row["name"]) for row in spec["containers"]],
-                "initContainerStatuses": [_running(row["name"]) for row in spec.get("initContainers", ())],
-            },
-        }
+    """Pods of a Deployment or of the groups of a LeaderWorkerSet, all of them ready."""
+    name = obj["metadata"]["name"]
+    if obj["kind"] == "Deployment":
+        for index in range(obj["spec"].get("replicas", 1)):
+            owner = {"kind": "ReplicaSet", "name": f"{name}-7c9f", "controller": True}
+            yield _pod(obj, f"{name}-7c9f-{index}", obj["spec"]["template"], owner)
+    if obj["kind"] == "LeaderWorkerSet":
+        group = obj["spec"]["leaderWorkerTemplate"]
+        owner = {"kind": "StatefulSet", "name": name, "controller": True}
+        for replica in range(obj["spec"].get("replicas", 1)):
+            yield _pod(obj, f"{name}-{replica}", group.get("leaderTemplate") or group["workerTemplate"], owner)
+            for worker in range(1, group.get("size", 1)):
+                yield _pod(obj, f"{name}-{replica}-{worker}", group["workerTemplate"], owner)
+
+
+def _pod(obj: Mapping[str, Any], name: str, template: Mapping[str, Any], owner: Mapping[str, Any]) -> dict[str, Any]:
+    spec = copy.deepcopy(template["spec"])
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": obj["metadata"]["namespace"],
+            "labels": dict(template["metadata"]["labels"]),
+            "creationTimestamp": "2027-01-01T00:00:00Z",
+            "ownerReferences": [dict(owner)],
+        },
+        "spec": spec,
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True"}],
+            "containerStatuses": [_running(row["name"]) for row in spec["containers"]],
+            "initContainerStatuses": [_running(row["name"]) for row in spec.get("initContainers", ())],
+        },
+    }
 
 
 def _running(name: str) -> dict[str, Any]:
@@ -207,7 +229,9 @@ def _logs(data: Mapping[str, Any], pods: Mapping[str, Any]) -> Iterator[tuple[st
         yield from ((f"{name}/{container}", text) for name in pods if name.startswith(prefix))
 
 
-def _answers(data: Mapping[str, Any], objects: tuple[Mapping[str, Any], ...]) -> dict[AskedKey, tuple[Answer, ...]]:
+def _answers(
+    data: Mapping[str, Any], objects: tuple[Mapping[str, Any], ...], pool: str = "qwen"
+) -> dict[AskedKey, tuple[Answer, ...]]:
     """Pages as healthy pods give them, then those that the case states: `pod-prefix:port/path` -> answers."""
     found: dict[AskedKey, tuple[Answer, ...]] = {}
     ready = 0
@@ -232,7 +256,7 @@ def _answers(data: Mapping[str, Any], objects: tuple[Mapping[str, Any], ...]) ->
             if line is not None and up:
                 pickers.append((manifest.name, line.integer("--metrics-port") or 9090))
     for name, port in pickers:
-        body = f'inference_pool_ready_pods{{name="qwen"}} {ready}\n'
+        body = f'inference_pool_ready_pods{{name="{pool}"}} {ready}\n'
         found[AskedKey(NAMESPACE, name, port, "/metrics")] = (Answer(status=200, body=body),)
     for key, rows in (data.get("answers") or {}).items():
         prefix, _, rest = key.partition(":")
