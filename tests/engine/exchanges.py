@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-SERVED = (
-    "--served-model-name", "tiny", "tiny-alias", "--max-model-len", "2048", "--max-num-seqs", "8", "--enforce-eager",
-    "--dtype", "bfloat16", "--block-size", "32", "--num-gpu-blocks-override", "96",
-)  # fmt: skip
-"""How the server is started, beside its model, address and KV events."""
 TEXT = "the quick brown fox jumps over the lazy dog. " * 26
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
 MESSAGES = [{"role": "user", "content": "hello"}]

@@ -1,10 +1,12 @@
-"""Records what a running vLLM answers, as test_fidelity.py reads it."""
+"""Records what a running vLLM answers: all of it for test_fidelity.py, and the signals that `verify` reads."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import threading
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ import zmq
 
 from tests.engine.exchanges import ASKED, COMPLETIONS, REFUSED, TEXT
 
+MOMENTS = ("start", "cold", "end")
+_AGAIN = 2  # as `llmdctl verify` sends its long prompt
+_SETTLE_S = 1.5  # an answered request is in the metrics once the step's statistics are logged
 _BUSY = 12  # requests at a time: more than --max-num-seqs, so that some wait
 
 
@@ -52,11 +57,41 @@ def record(port: int, socket: zmq.Socket[bytes], to: Path) -> None:
     for thread in load:
         thread.join()
     (to / "metrics-after.txt").write_bytes(exchange(port, "/metrics", None)[1])
+    (to / "kv-events.json").write_text(json.dumps(heard(socket)) + "\n")
+
+
+def record_signals(port: int, model: str, to: Path, *, settle_s: float = _SETTLE_S) -> None:
+    """What verify reads: /v1/models, and the counters before a long prompt, after it, and after it came twice again."""
+    to.mkdir(parents=True, exist_ok=True)
+    body = {"model": model, "prompt": f"signals {TEXT}", "max_tokens": 4, "temperature": 0}
+    (to / "signals-models.body").write_bytes(exchange(port, "/v1/models", None)[1])
+    answers = []
+    for moment, requests in zip(MOMENTS, (0, 1, _AGAIN), strict=True):
+        answers += [exchange(port, COMPLETIONS, body)[1] for _ in range(requests)]
+        time.sleep(settle_s)
+        (to / f"signals-{moment}.txt").write_text(signals(exchange(port, "/metrics", None)[1].decode()))
+    (to / "signals-answer.body").write_bytes(answers[-1])
+
+
+def signals(text: str) -> str:
+    """Of /metrics the values that the engine counts itself: no buckets, no times of creation, no process."""
+    kept = [line for line in text.splitlines() if line.removeprefix("# TYPE ").startswith(("vllm:", "lmcache:"))]
+    return "\n".join(line for line in kept if "_bucket{" not in line and "_created" not in line) + "\n"
+
+
+def heard(socket: zmq.Socket[bytes]) -> list[dict[str, Any]]:
+    """The KV events that have come."""
     frames = []
     while socket.poll(1000):
         topic, number, payload = socket.recv_multipart()
         frames.append({"frames": [topic.decode(), {"seq_bytes_hex": number.hex()}, msgpack.unpackb(payload)]})
-    (to / "kv-events.json").write_text(json.dumps(frames, indent=1) + "\n")
+    return frames
+
+
+def write_events(frames: list[dict[str, Any]], to: Path) -> None:
+    """How many events of each sort came with a variant's requests."""
+    kinds = Counter(str(event["type"]) for each in frames for event in each["frames"][2][1])
+    (to / "signals-events.json").write_text(json.dumps(dict(sorted(kinds.items()))) + "\n")
 
 
 def long(number: int) -> dict[str, Any]:
