@@ -44,7 +44,10 @@ def _shared(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {
             "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
             "metadata": {"name": parent["name"], "namespace": parent.get("namespace", NAMESPACE)},
-            "spec": {"gatewayClassName": "istio", "listeners": [listener | {"name": parent.get("sectionName", "http")}]},
+            "spec": {
+                "gatewayClassName": "istio",
+                "listeners": [{**listener, "name": parent.get("sectionName", "http")}],
+            },
         }
         for parent in parents if parent["name"] not in mine
     ]  # fmt: skip
