@@ -60,6 +60,8 @@ def test_metrics_behind_a_token_are_read_with_one_of_a_reader():
         ({"-1": [90.0, 10], "0": [40.0, 10], "100": [41.0, 10]}, Outcome.WARN),
         ({"0": [0.5, 10], "100": [0.6, 10]}, Outcome.SKIP),  # nobody has waited
         ({"0": [40.0, 10]}, Outcome.SKIP),
+        ({"-1": [90.0, 10], "0": [0.0, 3, 3], "100": [20.0, 10]}, Outcome.PASS),  # class 0 found room
+        ({"0": [20.0, 100, 95], "100": [10.0, 5]}, Outcome.PASS),  # those that had to wait: 4 s and 2 s
     ],
 )
 def test_the_order_of_priorities_is_read_where_requests_have_waited(queue: dict[str, list[float]], outcome: Outcome):

@@ -117,7 +117,7 @@ class World:
     epp_sees: int | None = None
     epp_past: bool = False  # requests go past the endpoint picker
     epp_auth: bool = False
-    queue: dict[str, list[float]] = field(default_factory=dict)  # priority -> seconds waited, requests
+    queue: dict[str, list[float]] = field(default_factory=dict)  # priority -> seconds waited, requests, how many hardly
     epp_token: bool = True
     epp_reader: bool = False  # the chart has made an account for it
     metrics: bool = True
@@ -309,7 +309,12 @@ class World:
         waits = [
             f'{front}_{part}{{priority="{priority}",outcome="Dispatched"}} {value}'
             for priority, pair in self.queue.items()
-            for part, value in zip(("sum", "count"), pair, strict=True)
+            for part, value in zip(("sum", "count"), pair[:2], strict=True)
+        ]
+        waits += [
+            f'{front}_bucket{{priority="{priority}",outcome="Dispatched",le="0.1"}} {pair[2]}'
+            for priority, pair in self.queue.items()
+            if len(pair) > 2
         ]
         return Reply(status=200, body="\n".join([*lines, *waits, ""]).encode())
 

@@ -13,7 +13,7 @@ from llmdctl.release.verify.names import QUEUED, WAITED, epp_names
 from llmdctl.release.verify.observed import END, START, Observed
 
 _DISPATCHED: Final = "Dispatched"  # the outcome of a request that was let through
-_WAITED_S: Final = 0.1  # a mean below that is no queue
+_WAITED_S: Final = 0.1  # less is no queue; one of the bounds of the histogram that every version has
 _GATE: Final = "flowControl"
 _ON: Final = ("Initializing experimental Flow Control layer", "Initializing Flow Control layer", "Flow Control enabled")
 _OFF: Final = ("Flow Control layer is disabled", "Flow Control is disabled")
@@ -73,23 +73,29 @@ def _orders(seen: Observed) -> Verdict:
 
 
 def _waits(seen: Observed) -> dict[float, tuple[float, float]]:
-    """Priority -> seconds waited and requests, of all that were let through before verify sent its own, which wait for
-    nothing. Raises UnknowableError.
+    """Priority -> seconds waited, and requests that waited longer than `_WAITED_S`: those that found room at once, as
+    verify's own do, say nothing of an order. Raises UnknowableError.
     """
     found: dict[float, tuple[float, float]] = {}
     for pod in seen.epps:
         if not pod.ready:
             continue
         read = seen.epp_scrape(START, pod.name)
-        for place, counted in enumerate((WAITED, QUEUED)):
-            for name in epp_names(seen.stack.epp_version, counted):
-                for sample in read.of(name):
+        for sum_name, count_name in zip(_names(seen, WAITED), _names(seen, QUEUED), strict=True):
+            bucket = count_name.removesuffix("_count") + "_bucket"
+            soon = [sample for sample in read.of(bucket) if sample.labels.get("le") == str(_WAITED_S)]
+            for samples, place, sign in ((read.of(sum_name), 0, 1), (read.of(count_name), 1, 1), (soon, 1, -1)):
+                for sample in samples:
                     if sample.labels.get("outcome", _DISPATCHED) == _DISPATCHED:
                         priority = float(sample.labels.get("priority") or 0)
                         pair = list(found.get(priority, (0.0, 0.0)))
-                        pair[place] += sample.value
+                        pair[place] += sign * sample.value
                         found[priority] = (pair[0], pair[1])
     return found
+
+
+def _names(seen: Observed, counted: str) -> tuple[str, ...]:
+    return epp_names(seen.stack.epp_version, counted)
 
 
 def _concerned(seen: Observed) -> None:
@@ -122,7 +128,8 @@ PROOFS: Final = (
         claim="Of requests that had to wait, those of a higher priority waited less.",
         judge=_orders,
         why="With a wrong ordering, or with one band for all, everything is queued and nothing is ordered.",
-        reads="The sum and count of the histogram that LV0802 reads, by priority, since the endpoint picker started."
+        reads="The histogram that LV0802 reads, by priority, since the endpoint picker started: of requests that waited"
+        f" longer than {_WAITED_S} s, their mean."
         " Verify makes no load, so an idle release makes no claim here; who came when is not known, so a wrong order is"
         " a warning.",
         remedy="Look at the priorities of the InferenceObjectives, and at flowControl in the configuration.",
