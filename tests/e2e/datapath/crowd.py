@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -72,6 +72,12 @@ class Crowd:
             sent.append(self._pool.submit(self._ask, asking))
             time.sleep(self.gap_s)
         return sent
+
+    def in_turn(self, clients: Iterable[Sequence[Asking]]) -> list[Answered]:
+        """Clients that each ask one after the other, all at once; in the order in which they were answered first."""
+        sent = [self._pool.submit(lambda asked: [self._ask(each) for each in asked], client) for client in clients]
+        answered = [each for client in sent for each in client.result(timeout=120)]
+        return sorted(answered, key=lambda each: each.first_s)
 
     def headers(self, asking: Asking) -> dict[str, str]:
         """Of one request."""
