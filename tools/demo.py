@@ -50,8 +50,7 @@ def served(name: str) -> int:
         return code
     use(name)
     values = said("sandbox", "values", "--name", name)
-    # Verify reads the picker's metrics too: on this network of one machine nobody else could.
-    if code := run("install", *RECIPE, "-n", NAMESPACE, "-f", values, "--set", "scheduler.metricsAuth=false"):
+    if code := run("install", *RECIPE, "-n", NAMESPACE, "-f", values):
         return code
     with forwarded(name, f"{RECIPE[0]}-epp:80") as url:
         print(f"\nA streamed answer through Envoy, endpoint picker, sidecar and decode, from {url}:\n", flush=True)
