@@ -48,6 +48,13 @@ class Option:
         """The value when it is known, else an empty string."""
         return self.value or ""
 
+    @property
+    def written(self) -> str:
+        """The value as it is written, though a part of it may not be known; empty when there is none."""
+        if self.joined:
+            return self.word.text.partition("=")[2]
+        return self.words[0].text if self.words else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CommandLine:

@@ -41,8 +41,12 @@ class Role:
         return metrics_path(self.engine.name)
 
     def json_option(self, name: str) -> Mapping[str, Any]:
-        """An option whose value is JSON, such as --kv-transfer-config; empty when it is not there."""
-        value = self.engine.line.value(name)
+        """An option whose value is JSON, such as --kv-transfer-config; empty when it is not there.
+
+        A part that is known only when the pod starts, such as `$(POD_IP)`, is left out of the text around it.
+        """
+        option = self.engine.line.find(name)
+        value = option.written if option else ""
         try:
             read = json.loads(value) if value else {}
         except ValueError:

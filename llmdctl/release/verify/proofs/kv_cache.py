@@ -49,7 +49,9 @@ def _events(seen: Observed) -> Verdict:
 
 
 def _publishes(role: Role) -> bool:
-    return bool(role.json_option("--kv-events-config"))
+    """Whether its command line says so; one that a shell completes may say it in words that are not known here."""
+    option = role.engine.line.find("--kv-events-config")
+    return option is not None and (option.opaque or bool(role.json_option("--kv-events-config")))
 
 
 def _takes(seen: Observed) -> Verdict:
