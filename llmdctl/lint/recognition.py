@@ -28,6 +28,7 @@ _EPP_IMAGES: Final = re.compile(r"(^|[-/])(epp|endpoint-picker|inference-schedul
 _SIDECAR_IMAGES: Final = re.compile(r"(routing-sidecar|disagg-sidecar|routing-proxy)(-dev)?$")
 _EPP_FLAGS: Final = ("pool-name", "config-file", "config-text", "grpc-port", "endpoint-selector")
 _SIDECAR_FLAGS: Final = ("vllm-port", "model-server-port", "decoder-url", "kv-connector", "connector")
+_DYNAMIC_ADAPTERS: Final = "VLLM_ALLOW_RUNTIME_LORA_UPDATING"
 _SIMULATOR: Final = re.compile(r"(inference-sim|vllm-sim|simulator)")
 
 
@@ -81,6 +82,18 @@ class Engine:
             name = re.search(r'"(?:lora_)?name"\s*:\s*"([^"]+)"', word.text)
             found.append(name.group(1) if name else word.text.partition("=")[0])
         return tuple(found)
+
+    @property
+    def adapters_change(self) -> bool:
+        """Whether adapters may come and go while it runs, so that its words do not tell all names.
+
+        vLLM asks for a variable (https://docs.vllm.ai/en/stable/features/lora/), SGLang for adapters alone
+        (https://docs.sglang.ai/advanced_features/lora.html). A value that is not known here may allow it.
+        """
+        if self.name == "sglang":
+            return self.line.find("--enable-lora", "--lora-paths") is not None
+        said = self.container.env.get(_DYNAMIC_ADAPTERS, "")
+        return said is None or said.lower() in ("1", "true")
 
     def count(self, *names: str) -> int | None:
         """A degree of parallelism: 1 when it is not stated, None when it is not known."""

@@ -121,6 +121,8 @@ def _served(world: World, route: Manifest, pool: str) -> set[str]:
     engines = [engine for engine in world.engines if engine.container.pod in pods]
     if not engines or any(not engine.served_names or not engine.line.complete for engine in engines):
         return set()
+    if any(engine.adapters_change for engine in engines):
+        return set()
     return {name for engine in engines for name in (*engine.served_names, *engine.adapters)}
 
 
