@@ -23,6 +23,7 @@ import pytest
 from llmdctl import kube
 from tests.e2e.datapath.load import Load, running
 from tests.e2e.datapath.serving import Serving, llmdctl, settled
+from tests.e2e.doctor.healthy import assert_healthy
 from tests.e2e.sandbox.objects import DEPLOYMENTS, PODS, wait
 
 MODEL = "Qwen/Qwen3-32B"
@@ -116,10 +117,12 @@ def test_one(forms, real_node, capsys):
     assert rolled.lost == 0, "the new one is ready before the old one drains"
 
 
-def test_two_of_which_one_is_elected(elected, capsys):
+def test_two_of_which_one_is_elected(elected, forms, capsys):
     crash = elected.result(timeout=90)
     _print(capsys, "two replicas, one elected", crash)
     assert crash.again_s < 2 * LEASE_S, "the other one takes over"
+    serving = forms["elected"]
+    assert_healthy(serving.cluster, serving.namespace, serving.release)
 
 
 def _print(capsys: Any, form: str, crash: Measured, rolled: Measured | None = None) -> None:
