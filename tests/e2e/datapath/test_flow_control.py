@@ -24,6 +24,7 @@ BATCH = 4  # requests that the engine runs at a time; one engine, so that answer
 FILLERS = BATCH + 3
 WAITING = 1  # in the engine, with a threshold of one: full
 EACH = 8  # requests of a class
+SHOP = "shop"  # a tenant, told from the requests that fill the engine
 MANY, FEW = 16, 4  # requests of two tenants
 QUEUE_SIZE = {"0.7": "inference_extension_flow_control_queue_size"}
 QUEUE_SECONDS = {"0.7": "inference_extension_flow_control_request_queue_duration_seconds"}
@@ -86,7 +87,7 @@ def _waits(serving: Serving, dialect: str, priority: int) -> float:
     """Seconds that requests of a class waited in the endpoint picker so far, on average, as it says itself."""
     name = QUEUE_SECONDS.get(dialect, "llm_d_epp_flow_control_request_queue_duration_seconds")
     found = picker(serving)
-    labels = {"priority": str(priority)}
+    labels = {"priority": str(priority), "fairness_id": SHOP}
     return (found.total(f"{name}_sum", **labels) or 0.0) / (found.total(f"{name}_count", **labels) or 1.0)
 
 
@@ -94,8 +95,8 @@ def test_who_matters_more_is_answered_first_though_it_came_last(serving, crowd, 
     sent = []
     with standstill(serving, crowd, fillers=FILLERS, waiting=WAITING):
         for name, priority in reversed(BANDS.items()):
-            sent += crowd.send(_ask(EACH, "order", name))
-            wait(f"{name} in the queue", lambda: queued(priority=str(priority)) >= EACH, limit_s=10)  # noqa: B023
+            sent += crowd.send(_ask(EACH, "order", name, SHOP))
+            wait(f"{name} in the queue", lambda: queued(priority=str(priority), fairness_id=SHOP) >= EACH, limit_s=10)  # noqa: B023
     answered = all_of(sent)
     assert {each.status for each in answered} == {200}
     order = {name: mean(places(answered, lambda asking: asking.objective == name)) for name in BANDS}  # noqa: B023
@@ -105,10 +106,14 @@ def test_who_matters_more_is_answered_first_though_it_came_last(serving, crowd, 
         for name in BANDS:
             print(f"  {name:12} {order[name]:5.1f}  {waits[name]:5.2f} s")
     assert order["premium"] < order["standard"] < order["best-effort"]
-    assert order["premium"] < EACH, "4.5 if no other was answered among them"
-    assert order["best-effort"] > 2 * EACH, "20.5 if all others were answered before"
-    assert waits["premium"] < waits["best-effort"]
+    assert order["premium"] < order["best-effort"] - EACH, "4.5 and 20.5 if no class is answered among another"
+    assert waits["premium"] < waits["standard"] < waits["best-effort"]
     assert queued() == 0
+
+
+def test_verify_proves_it(serving, proved):
+    found = proved(serving)
+    assert {found[code]["outcome"] for code in ("LV0801", "LV0802", "LV0803")} == {"pass"}
 
 
 def test_a_tenant_that_comes_late_does_not_wait_behind_all_of_another(serving, crowd, queued, capsys):
@@ -153,8 +158,3 @@ def test_who_waits_too_long_is_told_so(serving, crowd, queued, picker_dialect, c
     assert TTL_S - 0.2 <= took_s <= TTL_S + SWEEP_S + 1
     ended = [each.result().status for each in sent]
     assert sorted(ended) == ([429] * 10 + [503] * 50 if sent else []), "the recipe lets 50 of the lowest class wait"
-
-
-def test_verify_proves_it(serving, proved):
-    found = proved(serving)
-    assert found["LV0801"]["outcome"] == found["LV0802"]["outcome"] == "pass"
