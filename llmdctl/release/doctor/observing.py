@@ -11,13 +11,14 @@ from llmdctl.errors import ClusterError, ForbiddenError, NoKubeletError, PodGone
 from llmdctl.kube import Cluster, KubernetesObject
 from llmdctl.lint.manifest import rows
 from llmdctl.lint.recognition import is_envoy
+from llmdctl.model.check import Outcome
 from llmdctl.model.release import ObjectKey
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.doctor.asking import Entrance, ask, entrance_of
 from llmdctl.release.doctor.case import Case, engine_in, epp_in
 from llmdctl.release.doctor.chaining import judge
 from llmdctl.release.doctor.discovering import cases
-from llmdctl.release.doctor.hops.endpoint import metrics_port
+from llmdctl.release.doctor.hops import endpoint
 from llmdctl.release.doctor.hops.engine import running
 from llmdctl.release.doctor.hops.model import names_of
 from llmdctl.release.doctor.resolving import resolved
@@ -221,10 +222,12 @@ def _said(cluster: Cluster, scene: Scene, chosen: Iterable[Case], clock: Clock) 
     }
     answers |= _authorised(cluster, answers)
     first = replace(scene, logs=logs, answers=answers)
-    busy = [key for case in _again(first, found) for key in _busy(case)]
-    if busy:
+    twice = [key for case in _again(first, found) for key in (*_busy(case), *_behind(case))]
+    if twice:
         clock.sleep(_BETWEEN_S)
-        for key, answer in zip(busy, at_once(lambda key: _get(cluster, key), busy), strict=True):
+        second = dict(zip(twice, at_once(lambda key: _get(cluster, key), twice), strict=True))
+        looks = {key: (answer,) for key, answer in second.items()}
+        for key, (answer,) in (looks | _authorised(cluster, looks)).items():
             answers[key] = (*answers[key], answer)
     return replace(first, answers=answers)
 
@@ -276,7 +279,7 @@ def _pages(case: Case) -> Iterator[AskedKey]:
             yield AskedKey(pod.namespace, pod.name, engine.port, "/metrics")
     for pod in case.epp_pods:
         if pod.ready:
-            yield AskedKey(pod.namespace, pod.name, metrics_port(pod), "/metrics")
+            yield AskedKey(pod.namespace, pod.name, endpoint.metrics_port(pod), "/metrics")
 
 
 def _runs(pod: LivePod, container: str) -> bool:
@@ -293,6 +296,15 @@ def _busy(case: Case) -> Iterator[AskedKey]:
         looks = case.scene.answers.get(key, ())
         if looks and looks[0].good and (running(engine, looks[0].body) or 0) > 0:
             yield key
+
+
+def _behind(case: Case) -> Iterator[AskedKey]:
+    """Pickers that see fewer pods than are ready: the last one may have become ready this very second."""
+    if endpoint.judge(case).outcome is Outcome.FAIL:
+        yield from (
+            AskedKey(pod.namespace, pod.name, endpoint.metrics_port(pod), "/metrics")
+            for pod in case.epp_pods if pod.ready
+        )  # fmt: skip
 
 
 def _get(cluster: Cluster, key: AskedKey, **headers: str) -> Answer:

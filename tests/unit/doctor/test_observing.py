@@ -96,6 +96,18 @@ def test_what_may_not_be_listed_is_unknown_with_the_right_to_ask_for(kind: str) 
     assert found.chains[0].broken is None
 
 
+def test_a_picker_that_hears_of_a_pod_a_second_late_is_not_called_broken() -> None:
+    cluster, clock, seen = _cluster("healthy-agentgateway"), FakeClock(), [3, 4]
+    cluster.pods.on(
+        "qwen-epp-7c9f-0", 9090, "/metrics",
+        lambda _: Reply(status=200, body=f'inference_pool_ready_pods{{name="qwen"}} {seen.pop(0)}\n'.encode()),
+    )  # fmt: skip
+    scene = observe(cluster, namespace=NAMESPACE, request=False, clock=clock.clock)
+    hop = next(hop for hop in diagnose(scene, namespace=NAMESPACE).chains[0].hops if hop.name is HopName.ENDPOINT)
+    assert (hop.outcome, seen) == (Outcome.PASS, [])
+    assert clock.elapsed_s > 0
+
+
 TOKEN = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/reader/token"
 REVIEW = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
