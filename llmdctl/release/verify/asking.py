@@ -1,8 +1,9 @@
 """What a Prometheus says to the queries of autoscalers: the same server that KEDA asks, or one that the user names.
 
 KEDA is given an address that the cluster resolves. A Service behind it is asked through one of its pods
-(pods/portforward), and one without a selector through the API server (services/proxy). Any other address may need
-credentials that are KEDA's alone, so it is asked only where the user names one that can be asked from here.
+(pods/portforward). One that selects no pods leads out of the cluster, where the API server takes nobody
+(services/proxy wants a pod behind every address), and any other address may need credentials that are KEDA's alone:
+these are asked only where the user names an address that can be asked from here.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from llmdctl.errors import ClusterError, ForbiddenError, NoKubeletError, UnauthenticatedError
 from llmdctl.kube import Cluster, KubernetesObject, key_of
@@ -54,7 +55,7 @@ def _answer(cluster: Cluster, given: Ask | None, query: str, address: str) -> An
 
 
 def _way(cluster: Cluster, address: str) -> Ask | None:
-    """To the Service that an address names; None for an address that is none of this cluster.
+    """To the Service that an address names; None for an address that leads out of this cluster.
 
     Only plain HTTP: a certificate of the cluster's own says nothing about the pod that is asked. Raises _BrokenWayError
     and the errors of `Cluster`.
@@ -72,10 +73,8 @@ def _way(cluster: Cluster, address: str) -> Ask | None:
     port = next((row for row in spec.get("ports") or () if row.get("port") == number), None)
     if port is None:
         raise _BrokenWayError(f"{where} has no port {number}")
-    if spec.get("type") == "ExternalName":
+    if spec.get("type") == "ExternalName" or not spec.get("selector"):
         return None
-    if not spec.get("selector"):
-        return _by_proxy(cluster, f"/api/v1/namespaces/{namespace}/services/{name}:{number}/proxy{base}")
     place = through(cluster, namespace, spec["selector"], port.get("targetPort", number), where)
     if isinstance(place, str):
         raise _BrokenWayError(place)
@@ -88,14 +87,5 @@ def _by_pod(cluster: Cluster, place: Entrance, base: str) -> Ask:
             place.namespace, place.pod, place.port, "GET", base + path, timeout_s=_TIMEOUT_S
         )  # fmt: skip
         return Answer(status=reply.status, body=reply.body)
-
-    return ask
-
-
-def _by_proxy(cluster: Cluster, front: str) -> Ask:
-    def ask(path: str) -> Answer:
-        bare, _, query = path.partition("?")
-        answer = cluster.exchange("GET", front + bare, query=dict(parse_qsl(query)))
-        return Answer(status=answer.status, body=answer.body)
 
     return ask

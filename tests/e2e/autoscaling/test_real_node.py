@@ -19,6 +19,7 @@ from llmdctl import helm, kube, sandbox
 from llmdctl.cli import main
 from llmdctl.model.check import Outcome
 from llmdctl.model.proof import Proof
+from llmdctl.prometheus import over_http
 from llmdctl.release.verify import selected, verify
 from tests.e2e.autoscaling.seen import replicas, wait
 from tests.e2e.conftest import beside
@@ -34,10 +35,11 @@ autoscaling:
 """
 
 
-def proved(kubeconfig: Path, namespace: str) -> Proof:
+def proved(kubeconfig: Path, namespace: str, prometheus: str) -> Proof:
     """What verify says of the autoscaler, having asked KEDA, its adapter, and the Prometheus that KEDA asks."""
     door, cluster = helm.open_helm(kubeconfig=kubeconfig), kube.connect(kubeconfig=kubeconfig)
-    return verify("s", namespace, helm=door, cluster=cluster, claims=selected(["LV0901"], ())).proofs[0]
+    claims, ask = selected(["LV0901"], ()), over_http(prometheus)
+    return verify("s", namespace, helm=door, cluster=cluster, claims=claims, prometheus=ask).proofs[0]
 
 
 class Clients:
@@ -92,7 +94,8 @@ def test_load_wakes_engines_and_its_end_lets_them_go(real_node, quick: Path, tmp
         clients = Clients(url)
         with clients.at_work(CLIENTS):
             wait("two engines at least", lambda: now()[1] >= 2 and clients.answered > 0, limit_s=90, why=now)
-            proof = proved(real_node.kubeconfig, namespace)
+            with real_node.forwarded("monitoring", "prometheus-operated", 9090) as prometheus:
+                proof = proved(real_node.kubeconfig, namespace, prometheus)
             assert proof.outcome in (Outcome.PASS, Outcome.WARN), proof
             assert [each for each in proof.evidence if each.where.startswith("Prometheus ")], proof
         assert clients.failed == []

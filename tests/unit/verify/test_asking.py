@@ -15,7 +15,6 @@ from llmdctl.release.verify.scaling import Answered, Scaler, judge
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.pods import Reply
 
-FRONT = "/api/v1/namespaces/monitoring/services/prometheus:9090/proxy"
 ADDRESS = "http://prometheus.monitoring.svc.cluster.local:9090/base"
 SELECTED: dict[str, Any] = {"selector": {"app": "prometheus"}, "ports": [{"port": 9090, "targetPort": "web"}]}
 SEVEN = {"status": "success", "data": {"resultType": "vector", "result": [{"metric": {}, "value": [1, "7"]}]}}
@@ -63,10 +62,14 @@ def test_a_service_with_pods_is_asked_through_one_of_them():
         (403, {"kind": "Status"}, None),
     ],
 )
-def test_a_service_without_a_selector_is_asked_through_the_api_server(status, document, expected):
-    cluster = FakeCluster(service(ports=[{"port": 9090}]))
-    cluster.exchanges["GET", f"{FRONT}/base/api/v1/query"] = (status, document)
+def test_what_it_says_is_passed_on(status, document, expected):
+    cluster = FakeCluster(service(**SELECTED), POD)
+    cluster.pods.otherwise = lambda _: Reply(status=status, body=json.dumps(document).encode())
     assert asked(cluster) == expected
+
+
+def test_a_service_without_a_selector_leads_out_of_the_cluster():
+    assert asked(FakeCluster(service(ports=[{"port": 9090}]))) is None
 
 
 @pytest.mark.parametrize(
