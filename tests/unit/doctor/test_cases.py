@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from llmdctl.model.check import Outcome
 from llmdctl.model.hop import HEALTHY
+from tests.unit.doctor.page import PAGE, page
 from tests.unit.doctor.scenes import FaultCase, all_cases
+from tests.unit.release import scalers
+from tests.unit.verify import cases as proofs
 
 CASES = all_cases()
+ROOT = Path(__file__).resolve().parents[3]
+KNOWN = yaml.safe_load((ROOT / "tests" / "cases" / "faults.yaml").read_text(encoding="utf-8"))
+DEFECTS = [f"defect-{number}" for number in range(1, 23)]
+PAINS = [f"pain-{number}" for number in (1, 2, 3, 9, 12, 13)]
+OF = [
+    frozenset(case.data.get("of", ()))
+    for case in (*CASES, *proofs.all_cases(), *scalers.all_cases())
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -53,3 +67,20 @@ def test_the_cases_cover_every_hop_and_enough_faults() -> None:
     assert {"address", "listener", "route", "pool", "epp", "endpoint", "sidecar", "engine", "model", "request"} <= set(
         broken
     )
+
+
+@pytest.mark.allow_loopback  # verify's cases ask several pods at once
+def test_the_page_of_faults_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "run make update"
+
+
+@pytest.mark.parametrize("name", [*DEFECTS, *PAINS])
+def test_what_is_known_to_go_wrong_is_seeded_or_never_runs(name: str) -> None:
+    refused = KNOWN["defects"].get(name, {}).get("refused")
+    assert any(name in of for of in OF) != bool(refused)
+
+
+def test_a_case_is_an_instance_of_something_that_is_known() -> None:
+    assert frozenset().union(*OF) <= {*DEFECTS, *PAINS}
+    assert set(KNOWN["pains"]) == set(PAINS)
+    assert set(KNOWN["defects"]) <= set(DEFECTS)
