@@ -168,6 +168,7 @@ OBJECTS: Final[dict[str, tuple[Kind, ...]]] = {
             "webhooks[].namespaceSelector",
             "webhooks[].objectSelector",
             "webhooks[].clientConfig.service",
+            "webhooks[].clientConfig.url",
         ),
     ),
     "mutating-webhooks": (
@@ -180,6 +181,7 @@ OBJECTS: Final[dict[str, tuple[Kind, ...]]] = {
             "webhooks[].namespaceSelector",
             "webhooks[].objectSelector",
             "webhooks[].clientConfig.service",
+            "webhooks[].clientConfig.url",
         ),
     ),
     "admission-policies": (

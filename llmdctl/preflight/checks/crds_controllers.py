@@ -132,15 +132,28 @@ def _webhooks(case: Case, group: str) -> Verdict | None:
 
 
 def _outside(case: Case, group: str) -> tuple[Evidence, ...]:
-    """The group's webhooks that are called by an address instead of a Service."""
+    """The group's webhooks that are called by an address, or by a Service that only names another host."""
     sections = (case.reading(name) for name in ("mutating-webhooks", "validating-webhooks"))
     return tuple(
-        Evidence(object=f"{item.get('kind')}//{item['metadata']['name']}", observed=urlsplit(url).netloc)
+        Evidence(object=f"{item.get('kind')}//{item['metadata']['name']}", observed=where)
         for section in sections
         for item in section.items
         for hook in _of_group(item, group)
-        if (url := str((hook.get("clientConfig") or {}).get("url") or ""))
+        if (where := _address(case, hook.get("clientConfig") or {}))
     )
+
+
+def _address(case: Case, client: Mapping[str, Any]) -> str:
+    """Where a webhook is called, if not in a pod of the cluster; empty otherwise."""
+    if client.get("url"):
+        return urlsplit(str(client["url"])).netloc
+    service = client.get("service") or {}
+    for item in case.reading("services").items:
+        metadata, spec = item.get("metadata") or {}, item.get("spec") or {}
+        named = (metadata.get("namespace"), metadata.get("name")) == (service.get("namespace"), service.get("name"))
+        if named and spec.get("type") == "ExternalName":
+            return f"Service {metadata['namespace']}/{metadata['name']} of type ExternalName"
+    return ""
 
 
 def _of_group(item: Mapping[str, Any], group: str) -> Iterator[Mapping[str, Any]]:

@@ -17,7 +17,6 @@ RANKS = NODES * LOCAL
 SMALL = (
     "--model", "qwen3-235b-a22b-fp8", "--set", f"global.llmd.dataParallelLocal={LOCAL}",
     "--role", f"decode.parallelism.data={RANKS}", "--role", f"prefill.parallelism.data={RANKS}",
-    "--ignore", "LD0407",  # the controller of groups runs beside the control plane, where no Deployment tells of it
     "--set", "scheduler.flags.refresh-metrics-interval=200ms",  # eight servers' metrics, on a small machine
 )  # fmt: skip
 PROMPT = "vllm:prompt_tokens_total"
