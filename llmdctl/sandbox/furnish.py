@@ -23,6 +23,7 @@ GATEWAY_CLASSES = Resource(path="apis/gateway.networking.k8s.io/v1", plural="gat
 
 _LIMIT_S = 180.0  # on a machine that does much else; a quiet one needs a tenth
 _PAUSE_S = 0.1
+_NOT_READY = "node.kubernetes.io/not-ready"
 _DISCOVERY = "application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryList"
 
 _KINDS = {
@@ -158,13 +159,20 @@ def load_storage_class(api: Api) -> None:
 
 
 def set_nodes(api: Api, groups: Sequence[SimulatedNodes], kubelet_port: int) -> None:
-    """Make the simulated nodes those of `groups`: create what is missing, remove what is not wanted, wait for Ready."""
+    """Make the simulated nodes those of `groups`: create what is missing, remove what is not wanted.
+
+    Waits until pods may go there: the node controller takes its taint away a moment after a node is Ready.
+    """
     wanted = {node["metadata"]["name"]: node for group in groups for node in group.objects(kubelet_port)}
     present = {node["metadata"]["name"] for node in simulated_nodes(api)}
     for name in present - set(wanted):
         api.delete(NODES.url(name))
     api.create_all((NODES.url(), node) for name, node in wanted.items() if name not in present)
-    until(lambda: all(is_ready(node) for node in simulated_nodes(api)), "the simulated nodes becoming Ready")
+    until(lambda: all(map(_takes_pods, simulated_nodes(api))), "the simulated nodes becoming Ready")
+
+
+def _takes_pods(node: Object) -> bool:
+    return is_ready(node) and all(taint["key"] != _NOT_READY for taint in node["spec"].get("taints") or ())
 
 
 def simulated_nodes(api: Api) -> list[Object]:

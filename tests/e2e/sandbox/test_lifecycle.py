@@ -12,7 +12,9 @@ import pytest
 from llmdctl import sandbox
 from llmdctl.errors import ProgramError, UsageError
 from llmdctl.sandbox import record
+from llmdctl.sandbox.furnish import NODES as NODES_OF_API
 from llmdctl.sandbox.home import home
+from llmdctl.sandbox.plane import administrator
 from llmdctl.sandbox.processes import belonging_to
 
 from .objects import wait
@@ -79,6 +81,9 @@ def test_a_second_sandbox_beside_the_first_after_a_killed_start(plane, state):
 
     found = record.read(place)
     assert found is not None
+    with administrator(place, found.ports) as api:
+        taints = [taint["key"] for node in api.items(NODES_OF_API.url()) for taint in node["spec"].get("taints") or ()]
+    assert "node.kubernetes.io/not-ready" not in taints, "pods may go to every node as soon as up has ended"
     psutil.Process(found.processes[-1].pid).kill()
     wait("the loss", lambda: sandbox.status("second").state is sandbox.State.BROKEN)
 
