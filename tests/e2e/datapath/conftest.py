@@ -13,7 +13,7 @@ import pytest
 
 from llmdctl import kube
 from tests.e2e.datapath.serving import QUICK, Serving, llmdctl
-from tests.e2e.datapath.verified import Proved, reader, verified
+from tests.e2e.datapath.verified import Proved, verified
 
 Install = Callable[..., contextlib.AbstractContextManager[Serving]]
 
@@ -50,8 +50,6 @@ def proved(real_node) -> Proved:
     """`proved(serving, unknown={"LV0701"})`: what verify says; nothing fails, and exactly these cannot be known."""
 
     def of(serving: Serving, unknown: AbstractSet[str] = frozenset()) -> Mapping[str, Mapping[str, Any]]:
-        for document in reader(serving.namespace):
-            serving.cluster.apply(document)
         return verified(serving, Path(real_node.kubeconfig), unknown)
 
     return of
