@@ -18,6 +18,7 @@ from llmdctl.lint.recognition import engine_of, epp_line
 from llmdctl.model.hop import Diagnosis
 from llmdctl.release.doctor import Scene, diagnose
 from llmdctl.release.doctor.scene import Answer, AskedKey, LogKey, Tried, Unread
+from tests.unit.case_file import CaseFile
 
 FOLDER = Path(__file__).resolve().parents[2] / "cases" / "doctor"
 NOW_S = 1_800_000_000.0
@@ -26,28 +27,8 @@ NAMESPACE = "llm"
 
 
 @dataclass(frozen=True)
-class FaultCase:
+class FaultCase(CaseFile):
     """One file."""
-
-    file: Path
-    data: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        return self.file.stem
-
-    @property
-    def title(self) -> str:
-        return str(self.data["title"])
-
-    @property
-    def source(self) -> str:
-        return str(self.data.get("source") or "")
-
-    @property
-    def expected(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.data["expect"]
-        return found
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
@@ -61,7 +42,7 @@ class FaultCase:
 
 @cache
 def all_cases() -> tuple[FaultCase, ...]:
-    return tuple(FaultCase(file, yaml.safe_load(file.read_text())) for file in sorted(FOLDER.glob("*.yaml")))
+    return tuple(FaultCase(file) for file in sorted(FOLDER.glob("*.yaml")))
 
 
 def scene_of(data: Mapping[str, Any]) -> Scene:

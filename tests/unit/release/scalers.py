@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llmdctl.release.verify.claim import Verdict
 from llmdctl.release.verify.scaling import Answered, Scaler, judge
+from tests.unit.case_file import CaseFile
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "autoscaling"
 
 
 @dataclass(frozen=True)
-class ScalerCase:
+class ScalerCase(CaseFile):
     """One file: what was seen, and what must be said of it."""
-
-    file: Path
-
-    @cached_property
-    def data(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = yaml.safe_load(self.file.read_text())
-        return found
-
-    @property
-    def name(self) -> str:
-        return self.file.stem
-
-    @property
-    def title(self) -> str:
-        return str(self.data["title"])
-
-    @property
-    def expected(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.data["expect"]
-        return found
 
     def scaler(self, **changes: Any) -> Scaler:
         seen = copy.deepcopy(self.data["seen"])

@@ -14,9 +14,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llmdctl.model.proof import Proof, VerifyReport
+from tests.unit.case_file import CaseFile
 from tests.unit.verify.world import CONFIG, ENVOY, LOADED, World, proof
 
 FOLDER = Path(__file__).resolve().parents[2] / "cases" / "verify"
@@ -24,36 +23,21 @@ _TEXTS = {"loaded": LOADED, "envoy": ENVOY}
 
 
 @dataclass(frozen=True)
-class VerifyCase:
+class VerifyCase(CaseFile):
     """One file."""
-
-    file: Path
-    data: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        return self.file.stem
-
-    @property
-    def title(self) -> str:
-        return str(self.data["title"])
-
-    @property
-    def source(self) -> str:
-        return str(self.data.get("source") or "")
 
     @property
     def code(self) -> str:
-        return str(self.data["expect"]["code"])
+        return str(self.expected["code"])
 
     @property
     def outcome(self) -> str:
-        return str(self.data["expect"].get("outcome", "fail"))
+        return str(self.expected.get("outcome", "fail"))
 
     @property
     def verdict(self) -> str:
         """Words that the proof says."""
-        return str(self.data["expect"]["verdict"])
+        return str(self.expected["verdict"])
 
     @cached_property
     def report(self) -> VerifyReport:
@@ -66,7 +50,7 @@ class VerifyCase:
 
 @cache
 def all_cases() -> tuple[VerifyCase, ...]:
-    return tuple(VerifyCase(file, yaml.safe_load(file.read_text())) for file in sorted(FOLDER.glob("*.yaml")))
+    return tuple(VerifyCase(file) for file in sorted(FOLDER.glob("*.yaml")))
 
 
 def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
