@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
 from llmdctl.kube import KubernetesObject, key_of
 from llmdctl.lint.metric_names import EPP_PREFIXES, epp_metrics, versions_with
@@ -13,6 +14,8 @@ from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableErr
 from llmdctl.release.verify.names import EPP
 from llmdctl.release.verify.observed import Observed
 from llmdctl.release.verify.scaling import Scaler, judge
+
+T = TypeVar("T")
 
 _WORST: Final = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.PASS, Outcome.SKIP)
 
@@ -51,21 +54,17 @@ def _scalers(seen: Observed, scaled: tuple[KubernetesObject, ...], hpas: tuple[K
 
 
 def _scaler(seen: Observed, scaled: KubernetesObject | None, hpa: KubernetesObject | None) -> Scaler:
-    front = f"{key_of(hpa).name}/" if hpa is not None else "/"
-    external = {
-        name.removeprefix(front): value
-        for name, value in seen.autoscaling.external.items()
-        if name.startswith(front)
-    }  # fmt: skip
-    own = f"{key_of(scaled).name}/" if scaled is not None else "/"
-    answers = {
-        name.removeprefix(own): answer
-        for name, answer in seen.autoscaling.answers.items()
-        if name.startswith(own)
-    }  # fmt: skip
+    external = _of(hpa, seen.autoscaling.external)
+    answers = _of(scaled, seen.autoscaling.answers)
     version = seen.stack.epp_version
     epp = version if version in EPP else ""
     return Scaler(scaled_object=scaled, hpa=hpa, external=external, answers=answers, epp=epp)
+
+
+def _of(item: KubernetesObject | None, found: Mapping[str, T]) -> dict[str, T]:
+    """What is kept as `<name of the object>/<key>`, by key alone; nothing without an object."""
+    front = f"{key_of(item).name}/" if item is not None else "/"
+    return {name.removeprefix(front): value for name, value in found.items() if name.startswith(front)}
 
 
 def _target(obj: KubernetesObject) -> tuple[str, str]:
