@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +17,51 @@ from tests.e2e.datapath.serving import QUICK, Serving, llmdctl
 from tests.e2e.datapath.verified import Proved, verified
 
 Install = Callable[..., contextlib.AbstractContextManager[Serving]]
+InstallAll = Callable[..., contextlib.AbstractContextManager[dict[str, Serving]]]
 
 
 @pytest.fixture(scope="session")
-def serve(real_node) -> Install:
+def serve_all(real_node) -> InstallAll:
+    """`serve_all(recipe, model, {release: words})`: as `serve`, all at once in one namespace."""
+
+    @contextlib.contextmanager
+    def serving(recipe: str, model: str, releases: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Serving]]:
+        namespace = real_node.namespace("path")
+        kubeconfig = Path(real_node.kubeconfig)
+
+        def install(release: str) -> None:
+            llmdctl(
+                "install", recipe, release, "-n", namespace, "--accelerator", "h200", "-f", str(real_node.values),
+                *QUICK, *releases[release], "--timeout", "100", kubeconfig=kubeconfig,
+            )  # fmt: skip
+
+        with ThreadPoolExecutor() as together:
+            list(together.map(install, releases))
+        cluster = kube.connect(kubeconfig=kubeconfig)
+        with contextlib.ExitStack() as opened:
+            yield {
+                release: Serving(
+                    cluster=cluster,
+                    namespace=namespace,
+                    release=release,
+                    model=model,
+                    url=opened.enter_context(real_node.forwarded(namespace, f"{release}-epp", 80)),
+                )
+                for release in releases
+            }
+        real_node.empty(namespace)
+
+    return serving
+
+
+@pytest.fixture(scope="session")
+def serve(serve_all: InstallAll) -> Install:
     """`serve(recipe, model, *words)`: installed, ready, reached; gone at the end."""
 
     @contextlib.contextmanager
     def serving(recipe: str, model: str, *words: str, release: str = "r") -> Iterator[Serving]:
-        namespace = real_node.namespace("path")
-        values = real_node.values
-        llmdctl(
-            "install", recipe, release, "-n", namespace, "--accelerator", "h200", "-f", str(values), *QUICK, *words,
-            "--timeout", "100", kubeconfig=Path(real_node.kubeconfig),
-        )  # fmt: skip
-        cluster = kube.connect(kubeconfig=Path(real_node.kubeconfig))
-        with real_node.forwarded(namespace, f"{release}-epp", 80) as url:
-            yield Serving(cluster=cluster, namespace=namespace, release=release, model=model, url=url)
-        real_node.empty(namespace)
+        with serve_all(recipe, model, {release: words}) as found:
+            yield found[release]
 
     return serving
 

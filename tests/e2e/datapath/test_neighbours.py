@@ -8,12 +8,10 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from llmdctl import kube
 from llmdctl.prometheus import Prometheus, over_http
 from llmdctl.release.verify.names import REQUESTS, epp_names
 from llmdctl.sandbox.images import dialect
@@ -30,7 +28,6 @@ COUNTED = "vllm:request_success_total"
 # So that what is removed is soon gone.
 SHORT = (
     "--set", "scheduler.proxy.drainSeconds=2", "--role", "aggregate.drainSeconds=10",
-    "--set", "modelserver.roleDefaults.containerPatch.startupProbe.periodSeconds=1",
 )  # fmt: skip
 METRICS = ("--metrics", "prometheus-operator", "--set", "monitoring.intervalSeconds=1")
 
@@ -38,32 +35,11 @@ Releases = Mapping[str, Serving]
 
 
 @pytest.fixture(scope="module")
-def neighbours(real_node) -> Iterator[Releases]:
-    namespace = real_node.namespace("near")
-    kubeconfig = Path(real_node.kubeconfig)
-
-    def install(release: str) -> None:
-        llmdctl(
-            "install", "optimized-baseline", release, "-n", namespace, "--accelerator", "h200",
-            "-f", str(real_node.values), "--role", f"aggregate.replicas={REPLICAS[release]}",
-            *SHORT, *(METRICS if beside() else ()), "--timeout", "100", kubeconfig=kubeconfig,
-        )  # fmt: skip
-
-    with ThreadPoolExecutor() as both:
-        list(both.map(install, REPLICAS))
-    cluster = kube.connect(kubeconfig=kubeconfig)
-    with contextlib.ExitStack() as opened:
-        yield {
-            release: Serving(
-                cluster=cluster,
-                namespace=namespace,
-                release=release,
-                model=MODEL,
-                url=opened.enter_context(real_node.forwarded(namespace, f"{release}-epp", 80)),
-            )
-            for release in REPLICAS
-        }
-    real_node.empty(namespace)
+def neighbours(serve_all) -> Iterator[Releases]:
+    more = (*SHORT, *(METRICS if beside() else ()))
+    words = {release: ("--role", f"aggregate.replicas={number}", *more) for release, number in REPLICAS.items()}
+    with serve_all("optimized-baseline", MODEL, words) as found:
+        yield found
 
 
 def test_each_is_proved_with_its_own_endpoints_alone(neighbours: Releases, proved):

@@ -14,15 +14,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from llmdctl import kube
 from tests.e2e.datapath.load import Load, running
-from tests.e2e.datapath.serving import Serving, llmdctl, settled
+from tests.e2e.datapath.serving import Serving, settled
 from tests.e2e.doctor.healthy import assert_healthy
 from tests.e2e.sandbox.objects import DEPLOYMENTS, PODS, wait
 
@@ -56,35 +54,11 @@ class Measured:
 
 
 @pytest.fixture(scope="module")
-def forms(real_node) -> Iterator[dict[str, Serving]]:
+def forms(serve_all) -> Iterator[dict[str, Serving]]:
     """A release for each form of two replicas."""
-    namespace = real_node.namespace("picker")
-    kubeconfig = Path(real_node.kubeconfig)
-
-    def install(release: str) -> None:
-        llmdctl(
-            "install", "optimized-baseline", release, "-n", namespace, "--accelerator", "h200",
-            "-f", str(real_node.values), "--role", "aggregate.replicas=1", *FORMS[release],
-            "--set", f"scheduler.proxy.drainSeconds={DRAIN_S}",
-            "--set", "modelserver.roleDefaults.containerPatch.startupProbe.periodSeconds=1",
-            "--timeout", "100", kubeconfig=kubeconfig,
-        )  # fmt: skip
-
-    with ThreadPoolExecutor() as both:
-        list(both.map(install, FORMS))
-    cluster = kube.connect(kubeconfig=kubeconfig)
-    with contextlib.ExitStack() as opened:
-        yield {
-            release: Serving(
-                cluster=cluster,
-                namespace=namespace,
-                release=release,
-                model=MODEL,
-                url=opened.enter_context(real_node.forwarded(namespace, f"{release}-epp", 80)),
-            )
-            for release in FORMS
-        }
-    real_node.empty(namespace)
+    more = ("--role", "aggregate.replicas=1", "--set", f"scheduler.proxy.drainSeconds={DRAIN_S}")
+    with serve_all("optimized-baseline", MODEL, {form: (*words, *more) for form, words in FORMS.items()}) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
