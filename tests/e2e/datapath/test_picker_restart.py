@@ -65,6 +65,7 @@ def forms(serve_all) -> Iterator[dict[str, Serving]]:
 def elected(forms, real_node) -> Iterator[Future[Measured]]:
     """Measured beside the other form: it is the waiting for a lease, which costs nothing."""
     serving = forms["elected"]
+    assert_healthy(serving.cluster, serving.namespace, serving.release)  # before: a killed picker is a fault
     with ThreadPoolExecutor() as beside:
         yield beside.submit(lambda: _measured(serving, *_crash(serving, real_node)))
 
@@ -91,12 +92,10 @@ def test_one(forms, real_node, capsys):
     assert rolled.lost == 0, "the new one is ready before the old one drains"
 
 
-def test_two_of_which_one_is_elected(elected, forms, capsys):
+def test_two_of_which_one_is_elected(elected, capsys):
     crash = elected.result(timeout=90)
     _print(capsys, "two replicas, one elected", crash)
     assert crash.again_s < 2 * LEASE_S, "the other one takes over"
-    serving = forms["elected"]
-    assert_healthy(serving.cluster, serving.namespace, serving.release)
 
 
 def _print(capsys: Any, form: str, crash: Measured, rolled: Measured | None = None) -> None:
