@@ -107,6 +107,12 @@ def struck(fault: Fault, item: Object) -> bool:
     return any(state.get("reason") == _REASONS[fault.kind] for state in waiting)
 
 
+def reaches(fault: Fault, pod: Object) -> bool:
+    """Whether the fault decides if the pod is ready: a lost node does not where a container fails anyway."""
+    failing = any(not state.get("ready") for state in pod.get("status", {}).get("containerStatuses", []))
+    return fault.kind is not FaultKind.NODE_NOT_READY or not failing
+
+
 def _pod_selector(fault: Fault) -> Object:
     shown = f'[.status.containerStatuses[]?.state.waiting.reason] | any(. == "{_REASONS[fault.kind]}")'
     wanted = [_is(".metadata.namespace", fault.namespace)] if fault.namespace else []

@@ -9,13 +9,13 @@ from urllib.parse import quote
 from llmdctl.errors import UsageError
 from llmdctl.sandbox import furnish, plane, record
 from llmdctl.sandbox.api import Api, Object, Resource
-from llmdctl.sandbox.fault_stages import FAULT, Fault, FaultKind, of_stage, stages, struck
+from llmdctl.sandbox.fault_stages import FAULT, Fault, FaultKind, of_stage, reaches, stages, struck
 from llmdctl.sandbox.home import Home, home
 
 _PODS = Resource(path="api/v1", plural="pods")
 _LOGS = Resource(path="apis/kwok.x-k8s.io/v1alpha1", plural="logs")
 _LOOK_AGAIN = "llmdctl.dev/look-again"  # read by the Stage that carries a pod to Ready
-_EFFECT_LIMIT_S = 10.0
+_EFFECT_LIMIT_S = 30.0
 _TOUCH_AGAIN_S = 0.5  # kwok learns of a Stage by a watch of its own: a touch may come too early
 _DEFAULT_LOG = ("Starting.", "ERROR simulated fault: the process ends with exit code 1")
 
@@ -121,7 +121,8 @@ def _targets(api: Api, item: Fault) -> list[Object]:
     """The objects that the fault concerns now: the placed pods it matches, or its node with the pods on it."""
     if item.kind is FaultKind.NODE_NOT_READY:
         on_node = f"{_PODS.url()}?fieldSelector=spec.nodeName%3D{item.node}"
-        return [api.get(furnish.NODES.url(item.node)), *filter(_lives, api.items(on_node))]
+        pods = (pod for pod in api.items(on_node) if _lives(pod) and reaches(item, pod))
+        return [api.get(furnish.NODES.url(item.node)), *pods]
     selector = quote(",".join(f"{key}={value}" for key, value in item.labels.items()), safe="")
     pods = api.items(f"{_PODS.url(namespace=item.namespace or None)}?labelSelector={selector}")
     return [pod for pod in filter(_lives, pods) if item.pod in ("", pod["metadata"]["name"])]

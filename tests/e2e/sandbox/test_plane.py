@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -300,6 +301,25 @@ def test_a_node_fault_makes_its_pods_unready_until_cleared(plane):
     on_node = deployment("web", 1, nodeSelector={"kubernetes.io/hostname": "cpu-3"})
     api.create(DEPLOYMENTS.url(namespace=namespace), on_node)
     wait("the pod", lambda: status(api, DEPLOYMENTS, "web", namespace).get("readyReplicas") == 1)
+    with failing_on(plane, "cpu-3"):  # it stays unready, whatever becomes of its node
+        _lose_node_and_find_it_again(plane, namespace)
+
+
+@contextmanager
+def failing_on(plane, node):
+    """A pod on the node whose image cannot be pulled."""
+    namespace = plane.namespace()
+    fault = sandbox.fault(plane.name, sandbox.FaultKind.IMAGE_PULL, namespace=namespace)
+    failing = deployment("failing", 1, nodeSelector={"kubernetes.io/hostname": node})
+    plane.api.create(DEPLOYMENTS.url(namespace=namespace), failing)
+    wait("a failing pod", lambda: any(pod["status"].get("containerStatuses") for pod in pods(plane, namespace)))
+    yield
+    sandbox.clear_faults(plane.name, fault.name)
+    plane.empty(namespace)
+
+
+def _lose_node_and_find_it_again(plane, namespace):
+    api = plane.api
     fault = sandbox.fault(plane.name, sandbox.FaultKind.NODE_NOT_READY, node="cpu-3")
     assert not is_ready(api.get(NODES.url("cpu-3")))
     wait("the pod unready", lambda: status(api, DEPLOYMENTS, "web", namespace).get("readyReplicas", 0) == 0)

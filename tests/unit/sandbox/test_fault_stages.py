@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from llmdctl.errors import UsageError
-from llmdctl.sandbox.fault_stages import Fault, FaultKind, of_stage, stages, struck
+from llmdctl.sandbox.fault_stages import Fault, FaultKind, of_stage, reaches, stages, struck
 from llmdctl.sandbox.faults import _check
 
 
@@ -40,6 +40,20 @@ def ready(status):
 )
 def test_what_shows_a_fault(kind, item, shows):
     assert struck(Fault(name="f", kind=kind), item) is shows
+
+
+@pytest.mark.parametrize(
+    ("kind", "containers_ready", "does"),
+    [
+        (FaultKind.NODE_NOT_READY, [], True),
+        (FaultKind.NODE_NOT_READY, [True, True], True),
+        (FaultKind.NODE_NOT_READY, [True, False], False),  # it was unready before, and stays so
+        (FaultKind.CRASH_LOOP, [False], True),
+    ],
+)
+def test_which_pods_a_fault_reaches(kind, containers_ready, does):
+    pod = {"status": {"containerStatuses": [{"ready": ready} for ready in containers_ready]}}
+    assert reaches(Fault(name="f", kind=kind), pod) is does
 
 
 @pytest.mark.parametrize(
