@@ -121,8 +121,8 @@ def _targets(api: Api, item: Fault) -> list[Object]:
     """The objects that the fault concerns now: the placed pods it matches, or its node with the pods on it."""
     if item.kind is FaultKind.NODE_NOT_READY:
         on_node = f"{_PODS.url()}?fieldSelector=spec.nodeName%3D{item.node}"
-        pods = (pod for pod in api.items(on_node) if _lives(pod) and reaches(item, pod))
-        return [api.get(furnish.NODES.url(item.node)), *pods]
+        reached = (pod for pod in api.items(on_node) if _lives(pod) and reaches(item, pod))
+        return [api.get(furnish.NODES.url(item.node)), *reached]
     selector = quote(",".join(f"{key}={value}" for key, value in item.labels.items()), safe="")
     pods = api.items(f"{_PODS.url(namespace=item.namespace or None)}?labelSelector={selector}")
     return [pod for pod in filter(_lives, pods) if item.pod in ("", pod["metadata"]["name"])]
