@@ -122,13 +122,16 @@ def _how_it_ended(ended: Mapping[str, Any], restarts: int) -> str:
 
 
 def _seconds(timestamp: object, default_s: float) -> float:
-    """A Kubernetes timestamp in seconds since the epoch."""
-    if not isinstance(timestamp, str):
-        return default_s
+    found = seconds_of(timestamp)
+    return default_s if found is None else found
+
+
+def seconds_of(timestamp: object) -> float | None:
+    """A Kubernetes timestamp in seconds since the epoch; None for what is none."""
     try:
-        return datetime.fromisoformat(timestamp).timestamp()
+        return datetime.fromisoformat(timestamp).timestamp() if isinstance(timestamp, str) else None
     except ValueError:
-        return default_s
+        return None
 
 
 def state_of(pod: KubernetesObject, *, now_s: float) -> PodState:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from llmdctl.kube import KubernetesObject
 from llmdctl.model.release import Readiness
+from llmdctl.release.electing import elects
 
 
 class Verdict(NamedTuple):
@@ -76,13 +77,14 @@ def _outdated(obj: Mapping[str, Any]) -> bool:
 
 
 def _deployment(obj: KubernetesObject) -> Verdict:
+    """A Deployment that elects is never complete, and its controller calls it late for ever: one has to serve."""
     status = _status(obj)
     if status.get("observedGeneration", 0) < _metadata(obj).get("generation", 1):
         return _progressing(UNSEEN)
     wanted = _spec(obj).get("replicas", 1)
-    elects = wanted > 1 and _may_lack_all(obj)
+    one = wanted > 1 and elects(obj)  # is enough
     progress = condition(status, "Progressing")
-    if progress.get("reason") == "ProgressDeadlineExceeded" and not elects:
+    if progress.get("reason") == "ProgressDeadlineExceeded" and not one:
         return _failed(_says(progress))
     counts = {name: status.get(name) or 0 for name in ("updatedReplicas", "replicas", "availableReplicas")}
     if counts["updatedReplicas"] < wanted:
@@ -90,20 +92,9 @@ def _deployment(obj: KubernetesObject) -> Verdict:
     if counts["replicas"] > counts["updatedReplicas"]:
         return _progressing(f"{counts['replicas'] - counts['updatedReplicas']} old replicas still there")
     available = counts["availableReplicas"]
-    if available < (1 if elects else wanted):
+    if available < (1 if one else wanted):
         return _progressing(f"{available} of {wanted} replicas available")
     return _ready(f"{available} of {wanted} replicas available")
-
-
-def _may_lack_all(obj: KubernetesObject) -> bool:
-    """Whether an update may take every replica away at once: where one is elected and the others are never ready.
-
-    The Deployment of such replicas is never complete, and its controller calls it late for ever. By the API it is
-    `Available` with `replicas - maxUnavailable` of them, which would be none
-    (https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#deployment-status): one has to serve.
-    """
-    update = (_spec(obj).get("strategy") or {}).get("rollingUpdate") or {}
-    return str(update.get("maxUnavailable")) == "100%"
 
 
 def _stateful_set(obj: KubernetesObject) -> Verdict:

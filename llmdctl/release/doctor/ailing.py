@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from llmdctl.lint.manifest import look
 from llmdctl.lint.recognition import engine_of, epp_line, is_envoy, sidecar_of
 from llmdctl.model.check import Evidence, Outcome
 from llmdctl.model.hop import Also
+from llmdctl.release.doctor.case import epp_in
 from llmdctl.release.doctor.failures import ENGINE, ENVOY, EPP, SIDECAR, Failure, told
 from llmdctl.release.doctor.scene import LivePod, Scene
 from llmdctl.release.doctor.verdicts import kubectl
-from llmdctl.release.pods import Ailment, Patience, ailments
+from llmdctl.release.electing import elects
+from llmdctl.release.pods import Ailment, Patience, ailments, seconds_of
 from llmdctl.release.redaction import redact_text
 
 _SHOWN: Final = 3  # lines of a log
 _KINDS: Final = {
     "FailedScheduling": "pending",
     "CrashLoopBackOff": "crash-loop",
+    "Ended": "not-ready",
     "OOMKilled": "out-of-memory",
     "ImagePullBackOff": "image",
     "ErrImagePull": "image",
@@ -25,6 +29,10 @@ _KINDS: Final = {
     "InvalidImageName": "image",
     "RegistryUnavailable": "image",
 }
+_BACKED_OFF_S: Final = 600.0
+"""A container that ran for so long is no longer in a crash loop for kubelet:
+https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy."""
+_TELLING: Final = frozenset({"crash-loop", "not-ready"})  # kinds whose cause is in the log
 _NO_PATIENCE: Final = Patience(restarts=0, image_pull_s=0.0, unschedulable_s=0.0, config_s=0.0)
 
 
@@ -33,12 +41,35 @@ def ailing(scene: Scene, pod: LivePod, container: str = "") -> Also | None:
     found = [
         entry
         for entry in ailments(pod.manifest.value, now_s=scene.now_s, patience=_NO_PATIENCE)
-        if not container or entry.container in (container, None)
+        if (not container or entry.container in (container, None)) and not waits(scene, pod, entry.container or "")
     ]
     chosen = next((entry for entry in found if entry.reason not in ("FailedScheduling",)), next(iter(found), None))
     if chosen is not None:
         return _told(scene, pod, chosen)
     return _ended(scene, pod, container)
+
+
+def waits(scene: Scene, pod: LivePod, container: str) -> bool:
+    """Whether a container is a picker that runs and may wait to be elected: that it is not ready says nothing then."""
+    found = epp_in(pod)
+    if found is None or found[0].name != container or pod.ready or pod.state(container) != "running":
+        return False
+    kind, name = workload(pod)
+    deployment = scene.named("Deployment", pod.namespace, name) if kind == "deployment" else None
+    return deployment is not None and elects(deployment.value) and not _loops(scene, pod.status(container))
+
+
+def _loops(scene: Scene, status: Mapping[str, Any]) -> bool:
+    """Whether what runs at this moment has ended often, and just now."""
+    since_s = seconds_since(scene, look(status, "lastState", "terminated", "finishedAt"))
+    often = int(status.get("restartCount") or 0) >= Patience().restarts
+    return often and since_s is not None and since_s < _BACKED_OFF_S
+
+
+def seconds_since(scene: Scene, timestamp: object) -> float | None:
+    """Seconds since something that Kubernetes dates; None where it does not. The clocks may differ: never below 0."""
+    moment_s = seconds_of(timestamp)
+    return None if moment_s is None else max(0.0, scene.now_s - moment_s)
 
 
 def everything(scene: Scene, pods: Sequence[LivePod]) -> tuple[Also, ...]:
@@ -85,8 +116,8 @@ def _told(scene: Scene, pod: LivePod, ailment: Ailment) -> Also:
     words, remedy = _by_reason(pod, ailment)
     evidence = [Evidence(object=where, observed=str(ailment))]
     container = ailment.container or ""
-    lines = scene.log(pod, container) if kind in ("crash-loop", "out-of-memory") else ()
-    meant = told(lines, known_failures(pod, container)) if kind == "crash-loop" else None
+    lines = scene.log(pod, container) if kind in (*_TELLING, "out-of-memory") else ()
+    meant = told(lines, known_failures(pod, container)) if kind in _TELLING else None
     if meant is not None:
         words, remedy = f"{words}: {meant.words}", [meant.remedy, *remedy]
         evidence.append(Evidence(object=f"log of {container}", observed=redact_text(meant.line)[:300]))
@@ -113,9 +144,11 @@ def _by_reason(pod: LivePod, ailment: Ailment) -> tuple[str, list[str]]:
             f"container {container} was killed for memory{f' (its limit is {limit})' if limit else ''}",
             [f"Raise the memory limit of container {container}.", _set_memory(pod, container)],
         )
-    if ailment.reason == "CrashLoopBackOff":
-        log = kubectl(f"logs {pod.name} -c {container} --previous", pod.namespace)
-        return f"container {container} ends again and again ({ailment.message or 'no exit code'})", [log]
+    if _KINDS.get(ailment.reason) in _TELLING:
+        previous = " --previous" if ailment.previous_log else ""
+        again = f"ends again and again ({ailment.message or 'no exit code'})"
+        words = again if ailment.reason == "CrashLoopBackOff" else ailment.message
+        return f"container {container} {words}", [kubectl(f"logs {pod.name} -c {container}{previous}", pod.namespace)]
     if _KINDS.get(ailment.reason) == "image":
         image = next((found.image for found in pod.containers if found.name == container), "")
         return (
@@ -160,20 +193,33 @@ def _ended(scene: Scene, pod: LivePod, container: str) -> Also | None:
             last: Mapping[str, Any] = (row.get("lastState") or {}).get("terminated") or {}
             restarted = bool(last) and not row.get("ready") and int(row.get("restartCount") or 0) > 0
             keeps = kind == "containerStatuses" or any(c.name == name and c.sidecar for c in pod.containers)
-            if (container and name != container) or not keeps or not (over or restarted):
+            if (container and name != container) or not keeps or not (over or restarted) or waits(scene, pod, name):
                 continue
             ended = over or last
-            code = ended.get("exitCode")
-            return _told(
-                scene,
-                pod,
-                Ailment(
-                    pod=pod.name,
-                    container=name,
-                    reason="OOMKilled" if ended.get("reason") == "OOMKilled" else "CrashLoopBackOff",
-                    message=f"exit code {code}, restarted {row.get('restartCount') or 0} times",
-                    final=True,
-                    previous_log=not over,
-                ),
-            )
+            return _told(scene, pod, _of_end(scene, pod, row, ended, running=not over))
     return None
+
+
+def _of_end(
+    scene: Scene, pod: LivePod, row: Mapping[str, Any], ended: Mapping[str, Any], *, running: bool
+) -> Ailment:  # fmt: skip
+    """Once is not again and again: a container may have been killed, and be starting since."""
+    code, restarts = ended.get("exitCode"), int(row.get("restartCount") or 0)
+    ago_s = seconds_since(scene, ended.get("finishedAt"))
+    when = "" if ago_s is None else f" {duration(ago_s)} ago"
+    reason, message = "CrashLoopBackOff", f"exit code {code}, restarted {restarts} times"
+    if ended.get("reason") == "OOMKilled":
+        reason = "OOMKilled"
+    elif restarts < 2:
+        again = ", was started again, and is not ready since" if running else ""
+        reason, message = "Ended", f"ended{when} (exit code {code}){again}"
+    return Ailment(
+        pod=pod.name, container=str(row.get("name")), reason=reason, message=message, final=True, previous_log=running
+    )
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `7 min`, `3 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

@@ -157,8 +157,8 @@ EPP: Final = (
         "forbidden",
         r"((?:\S+ is )?forbidden: User .*cannot (?:list|watch|get|create) resource \\*\"(?P<what>[\w./-]+))",
         "the picker's service account may not read what it needs ({what})",
-        "Give the service account get, list and watch on pods, inferencepools and inferenceobjectives in the pool's "
-        "namespace.",
+        "Give the service account get, list and watch on pods, inferencepools and inferenceobjectives (and every verb "
+        "on leases, where several pickers elect one) in the pool's namespace.",
     ),
     _failure(
         "unknown-plugin",

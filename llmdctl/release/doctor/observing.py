@@ -18,7 +18,7 @@ from llmdctl.release.doctor.asking import Entrance, ask, entrance_of
 from llmdctl.release.doctor.case import Case, engine_in, epp_in
 from llmdctl.release.doctor.chaining import judge
 from llmdctl.release.doctor.discovering import cases
-from llmdctl.release.doctor.hops import endpoint
+from llmdctl.release.doctor.hops import endpoint, leading
 from llmdctl.release.doctor.hops.engine import running
 from llmdctl.release.doctor.hops.model import names_of
 from llmdctl.release.doctor.resolving import resolved
@@ -75,6 +75,7 @@ def observe(
     scene = _objects(cluster, namespace, clock)
     chosen = {"release": release, "pool": pool, "namespace": namespace, "model": model}
     scene = _secrets(cluster, scene, cases(scene, **chosen))
+    scene = _leases(cluster, scene, cases(scene, **chosen))
     scene = _said(cluster, scene, cases(scene, **chosen), clock)
     if not request:
         return scene
@@ -202,6 +203,18 @@ def _secrets(cluster: Cluster, scene: Scene, chosen: Iterable[Case]) -> Scene:
         if found is not None:
             objects.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": namespace, "name": name}})
     return replace(scene, objects=tuple(objects), unread=tuple(unread))
+
+
+def _leases(cluster: Cluster, scene: Scene, chosen: Iterable[Case]) -> Scene:
+    """Who leads, where several pickers elect one and none is ready. It is evidence alone: no right to it is needed."""
+    led = [case for case in chosen if leading.nobody(case) is not None]
+    found: list[KubernetesObject] = []
+    for namespace in sorted({case.namespace for case in led}):
+        listed = _list(cluster, "coordination.k8s.io/v1", "Lease", namespace)
+        found += () if isinstance(listed, Unread) else listed
+    names = tuple(leading.lease_name(case) for case in led)
+    mine = [obj for obj in found if names and str(obj["metadata"]["name"]).startswith(names)]
+    return replace(scene, objects=(*scene.objects, *mine)) if mine else scene
 
 
 class _Wanted(NamedTuple):

@@ -179,7 +179,10 @@ def _running(name: str) -> dict[str, Any]:
 
 
 def _status(pod: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """A pod's status from a short form: `pending: MESSAGE`, or `container` with `waiting`/`ended`/`restarts`."""
+    """A pod's status from a short form: `pending: MESSAGE`, or `container` with `started`/`waiting`/`ended`/`restarts`.
+
+    Neither waiting nor ready, the container runs: since `started`, where that is stated.
+    """
     made: dict[str, Any] = copy.deepcopy(dict(change.get("merge") or {}))
     unready = [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "False"}]
     if "pending" in change:
@@ -192,6 +195,8 @@ def _status(pod: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
         }  # fmt: skip
     if "container" in change:
         row: dict[str, Any] = {"ready": False, "restartCount": change.get("restarts", 0), "state": {"running": {}}}
+        if "started" in change:
+            row["state"] = {"running": {"startedAt": change["started"]}}
         if "waiting" in change:
             row["state"] = {"running": None, "waiting": change["waiting"]}
         if "ended" in change:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -15,13 +16,14 @@ from llmdctl.release.doctor import diagnose, observe
 from tests.fakes.clock import FakeClock
 from tests.fakes.cluster import FakeCluster, resource
 from tests.fakes.pods import PodRequest
-from tests.unit.doctor.scenes import FOLDER, MODEL, NAMESPACE, scene_of
+from tests.unit.doctor.scenes import FOLDER, MODEL, NAMESPACE, NOW_S, scene_of
 
 KINDS = (
     resource("inference.networking.k8s.io/v1", "InferencePool", "inferencepools"),
     resource("gateway.networking.k8s.io/v1", "Gateway", "gateways"),
     resource("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes"),
     resource("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", namespaced=False),
+    resource("coordination.k8s.io/v1", "Lease", "leases"),
 )
 
 
@@ -106,6 +108,26 @@ def test_a_picker_that_hears_of_a_pod_a_second_late_is_not_called_broken() -> No
     hop = next(hop for hop in diagnose(scene, namespace=NAMESPACE).chains[0].hops if hop.name is HopName.ENDPOINT)
     assert (hop.outcome, seen) == (Outcome.PASS, [])
     assert clock.elapsed_s > 0
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_who_leads_is_read_where_nobody_is_ready_and_is_evidence_alone(hidden: bool) -> None:
+    cluster = _cluster("epp-elected-killed")
+    cluster.hidden |= {"Lease"} if hidden else set()
+    clock = FakeClock()
+    scene = replace(observe(cluster, namespace=NAMESPACE, clock=clock.clock), now_s=NOW_S)
+    broken = diagnose(scene, namespace=NAMESPACE).chains[0].broken
+    assert broken is not None
+    assert broken.name is HopName.EPP
+    held = [entry.observed for entry in broken.evidence]
+    assert held == ([] if hidden else ["held by qwen-epp-7c9f-0, renewed 6 s ago, for 15 s at a time"])
+    assert not scene.unread
+
+
+def test_who_leads_is_not_asked_where_a_picker_is_ready() -> None:
+    cluster = _cluster("healthy-elected-killed")
+    observe(cluster, namespace=NAMESPACE, clock=FakeClock().clock)
+    assert not [call for call in cluster.calls if "Lease" in str(call)]
 
 
 TOKEN = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/reader/token"

@@ -34,8 +34,8 @@ def deployment(**status: Any) -> dict[str, Any]:
 
 def elected(**status: Any) -> dict[str, Any]:
     """Replicas of which one serves and the others wait, never ready, to take over."""
-    update = {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "100%"}}
-    return obj("apps/v1", "Deployment", {"observedGeneration": 2} | status, replicas=2, strategy=update)
+    template = {"spec": {"containers": [{"name": "epp", "args": ["--ha-enable-leader-election=true"]}]}}
+    return obj("apps/v1", "Deployment", {"observedGeneration": 2} | status, replicas=2, template=template)
 
 
 DONE = {"replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}

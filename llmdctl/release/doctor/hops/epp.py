@@ -15,6 +15,7 @@ from llmdctl.model.hop import Hop, HopName
 from llmdctl.release.doctor.ailing import ailing, workload
 from llmdctl.release.doctor.case import GRPC_PORT, Case, epp_in
 from llmdctl.release.doctor.failures import EPP, SCRAPING, told
+from llmdctl.release.doctor.hops.leading import nobody
 from llmdctl.release.doctor.hops.proxied import asked, secure
 from llmdctl.release.doctor.scene import LivePod
 from llmdctl.release.doctor.verdicts import absent, broken, hidden, ident, kubectl, passed, quoted
@@ -105,13 +106,17 @@ def _running(case: Case) -> Iterator[Hop]:
     ready = [pod for pod in case.epp_pods if pod.ready]
     if ready or not case.epp_pods:
         return
+    waiting = nobody(case)
+    if waiting is not None:
+        yield waiting
+        return
     pod = case.epp_pods[0]
     found = epp_in(pod)
     container = found[0].name if found else ""
     where = f"Pod/{pod.namespace}/{pod.name}"
     ail = ailing(case.scene, pod, container) or ailing(case.scene, pod)
     if ail is not None:
-        lint = _config_findings(case) if ail.kind == "crash-loop" else ()
+        lint = _config_findings(case) if ail.kind in ("crash-loop", "not-ready") else ()
         more = tuple(f"{entry.code}: {entry.message} {entry.remedy}".strip() for entry in lint[:2])
         yield broken(
             HopName.EPP,
