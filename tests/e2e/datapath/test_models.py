@@ -28,7 +28,6 @@ from tests.e2e.datapath import gateway
 from tests.e2e.datapath.load import Load, running, stream
 from tests.e2e.datapath.proving import proofs
 from tests.e2e.datapath.serving import Serving, curl, llmdctl
-from tests.e2e.doctor.healthy import assert_healthy
 from tests.e2e.sandbox.objects import wait
 
 SMALL, LARGE, THIRD = "openai/gpt-oss-20b", "Qwen/Qwen3-32B", "Qwen/Qwen3-0.6B"
@@ -195,7 +194,6 @@ def test_a_model_comes_sleeps_wakes_and_goes_and_no_other_notices(models: Models
 
 def test_it_is_proved_and_of_a_model_that_sleeps_nothing_is_claimed(models: Models, serving: Serving, proved):
     proved(serving)
-    assert_healthy(serving.cluster, serving.namespace, serving.release)
     wait("the small one to sleep", lambda: models.replicas("small") == (0, 0), limit_s=60)
     found = proofs("small", models.namespace, kubeconfig=Path(models.node.kubeconfig))
     assert {code for code, proof in found.items() if proof["outcome"] == "fail"} == set()

@@ -18,7 +18,6 @@ from llmdctl.sandbox.images import dialect
 from tests.e2e.conftest import beside
 from tests.e2e.datapath.load import Load, running, stream
 from tests.e2e.datapath.serving import Serving, llmdctl
-from tests.e2e.doctor.healthy import assert_healthy
 from tests.e2e.sandbox.objects import POOLS, wait
 
 MODEL = "Qwen/Qwen3-32B"
@@ -45,7 +44,6 @@ def neighbours(serve_all) -> Iterator[Releases]:
 def test_each_is_proved_with_its_own_endpoints_alone(neighbours: Releases, proved):
     for release, serving in neighbours.items():
         assert f"all {REPLICAS[release]} endpoints" in proved(serving)["LV0302"]["message"]
-        assert_healthy(serving.cluster, serving.namespace, release)
 
 
 def test_requests_are_counted_where_they_were_sent(neighbours: Releases, real_node):

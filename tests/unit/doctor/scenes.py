@@ -18,7 +18,7 @@ from llmdctl.lint.recognition import engine_of, epp_line
 from llmdctl.model.hop import Diagnosis
 from llmdctl.release.doctor import Scene, diagnose
 from llmdctl.release.doctor.scene import Answer, AskedKey, LogKey, Tried, Unread
-from tests.unit.case_file import CaseFile
+from tests.unit.case_file import CaseFile, merged
 
 FOLDER = Path(__file__).resolve().parents[2] / "cases" / "doctor"
 NOW_S = 1_800_000_000.0
@@ -57,7 +57,7 @@ def scene_of(data: Mapping[str, Any]) -> Scene:
             if change.get("remove"):
                 del pods[name]
             else:
-                pods[name] = _merged(pods[name], _status(pods[name], change))
+                pods[name] = merged(pods[name], _status(pods[name], change))
     unread = tuple(Unread(**{"namespace": NAMESPACE, **row}) for row in data.get("unread", ()))
     hidden = {entry.kind for entry in unread}
     every = tuple(obj for obj in (*objects.values(), *pods.values()) if obj["kind"] not in hidden)
@@ -109,31 +109,13 @@ def _change(objects: dict[str, dict[str, Any]], change: Mapping[str, Any]) -> No
         return
     obj = objects[key]
     if "merge" in change:
-        obj = _merged(obj, change["merge"])
+        obj = merged(obj, change["merge"])
     for row in change.get("replace", ()):  # text inside the whole object
         text = json.dumps(obj)
         old, new = json.dumps(row["old"])[1:-1], json.dumps(row["new"])[1:-1]
         assert old in text, f"{row['old']} is not in {key}"
         obj = json.loads(text.replace(old, new))
     objects[key] = obj
-
-
-def _merged(base: Any, over: Any) -> Any:
-    """Mappings are merged, a null removes, lists of named entries are merged by name, others replaced."""
-    if isinstance(base, Mapping) and isinstance(over, Mapping):
-        made = {key: value for key, value in base.items() if over.get(key, value) is not None or key not in over}
-        return made | {key: _merged(base.get(key), value) for key, value in over.items() if value is not None}
-    if isinstance(base, list) and isinstance(over, list) and _named(base) and _named(over):
-        left = {row["name"]: row for row in base}
-        right = {row["name"]: row for row in over}
-        return [_merged(row, right.get(name, {})) for name, row in left.items()] + [
-            row for name, row in right.items() if name not in left
-        ]
-    return copy.deepcopy(over)
-
-
-def _named(rows: list[Any]) -> bool:
-    return all(isinstance(row, Mapping) and "name" in row for row in rows)
 
 
 def _pods(obj: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

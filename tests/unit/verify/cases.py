@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from llmdctl.model.proof import Proof, VerifyReport
-from tests.unit.case_file import CaseFile
+from tests.unit.case_file import CaseFile, merged
 from tests.unit.verify.world import CONFIG, ENVOY, LOADED, World, proof
 
 FOLDER = Path(__file__).resolve().parents[2] / "cases" / "verify"
@@ -85,7 +85,7 @@ class Seeded(World):
         for change in self.case.get("live", ()):
             kind, name = change["object"].split("/")
             found = self.cluster.find(kind, name)
-            self.cluster.put(_merged(found, change["merge"]))
+            self.cluster.put(merged(found, change["merge"]))
         for role, text in (self.case.get("logs") or {}).items():
             for number in range(2):
                 self.cluster.pod_logs[f"pd-{role}-{number}", "engine", False] = tuple(text.splitlines())
@@ -94,15 +94,5 @@ class Seeded(World):
 def _changed(obj: dict[str, Any], changes: Any) -> dict[str, Any]:
     for change in changes:
         if change["object"] == f"{obj['kind']}/{obj['metadata']['name']}":
-            obj = _merged(obj, change["merge"])
+            obj = merged(obj, change["merge"])
     return json.loads(json.dumps(obj))
-
-
-def _merged(base: Any, over: Any) -> Any:
-    """Mappings are merged; a list of named entries by name; anything else is replaced."""
-    if isinstance(base, Mapping) and isinstance(over, Mapping):
-        return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
-    if isinstance(base, list) and isinstance(over, list) and all("name" in row for row in [*base, *over]):
-        rows = {row["name"]: row for row in over}
-        return [_merged(row, rows.get(row["name"], {})) for row in base]
-    return copy.deepcopy(over)
