@@ -1,6 +1,8 @@
-"""The only door to Kubernetes' API, and the only import of its client (half a second, so only in `connect`).
+"""The only door to Kubernetes' API.
 
-Secrets are never read: every read of one asks the server for its metadata alone.
+Requests are made here, over urllib3; the official client, which takes a third of a second to import, is asked for
+credentials that it alone can get (`credentials`). Secrets are never read: every read of one asks the server for its
+metadata alone.
 """
 
 from llmdctl.kube.connecting import connect

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from llmdctl.errors import ClusterError, ForbiddenError, NoKubeletError, PodGoneError, UnreachableError
 from llmdctl.kube.failures import explained, lacks_right, translate
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
+    from llmdctl.kube.access import Access
 
 _SUBPROTOCOL: Final = "v4.channel.k8s.io"
 """The one of binary frames that every kubelet knows; it is refused by none that serves WebSockets at all."""
@@ -17,21 +17,22 @@ _NOT_RUNNING: Final = ("not running", "does not have a host assigned", "containe
 _NO_KUBELET: Final = (
     "dialing backend", "dial tcp", "no agent available", "i/o timeout", "no port forward", "no preferred addresses",
 )  # fmt: skip
+_PORTS: Final = {"http": 80, "https": 443}  # of a proxy whose URL has none
 NODE_REMEDY: Final = (
     "Requests to pods need a node with a kubelet that the API server reaches; simulated nodes have none. Look at the"
     " node with: kubectl describe node"
 )
 
 
-def dial(client: ApiClient, namespace: str, pod: str, port: int, *, what: str, timeout_s: float) -> Any:  # noqa: ANN401  untyped library
+def dial(access: Access, namespace: str, pod: str, port: int, *, what: str, timeout_s: float) -> Any:  # noqa: ANN401  untyped library
     """An open WebSocket. Raises the errors of `PodHttp` that come before a pod is reached."""
     import websocket
 
     path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward?ports={port}"
-    _, url, headers, *_ = client.param_serialize("GET", path, header_params={}, auth_settings=["BearerToken"])
-    opened = websocket.WebSocket(sslopt=_tls(client), skip_utf8_validation=True, enable_multithread=False)
+    url = f"{access.server.replace('http', 'ws', 1)}{path}"
+    opened = websocket.WebSocket(sslopt=_tls(access), skip_utf8_validation=True, enable_multithread=False)
     try:
-        opened.connect(url.replace("http", "ws", 1), **_options(client, headers, timeout_s))  # type: ignore[no-untyped-call]
+        opened.connect(url, **_options(access, timeout_s))  # type: ignore[no-untyped-call]
     except websocket.WebSocketBadStatusException as refusal:
         raise _refused(refusal.status_code, refusal.resp_body or b"", what=what, pod=pod) from refusal
     except websocket.WebSocketTimeoutException as cause:
@@ -39,34 +40,27 @@ def dial(client: ApiClient, namespace: str, pod: str, port: int, *, what: str, t
             f"{what}: the API server forwarded nothing within {timeout_s:.0f} s", remedy=NODE_REMEDY
         ) from cause
     except (websocket.WebSocketException, OSError) as cause:
-        raise UnreachableError(f"{what}: no connection to {client.configuration.host}: {cause}") from cause
+        raise UnreachableError(f"{what}: no connection to {access.server}: {cause}") from cause
     return opened
 
 
-def _tls(client: ApiClient) -> dict[str, Any]:
-    import ssl
-
-    import certifi
-
-    settings = client.configuration
-    options: dict[str, Any] = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
-    if settings.verify_ssl:
-        options = {"cert_reqs": ssl.CERT_REQUIRED, "ca_certs": settings.ssl_ca_cert or certifi.where()}
-        if settings.assert_hostname is not None:
-            options["check_hostname"] = settings.assert_hostname
-    named = {"certfile": settings.cert_file, "keyfile": settings.key_file, "server_hostname": settings.tls_server_name}
-    return options | {key: value for key, value in named.items() if value}
+def _tls(access: Access) -> dict[str, Any]:
+    options: dict[str, Any] = {} if access.tls is None else {"context": access.tls}
+    return options | ({"server_hostname": access.tls_server_name} if access.tls_server_name else {})
 
 
-def _options(client: ApiClient, headers: dict[str, str], timeout_s: float) -> dict[str, Any]:
-    from kubernetes.stream.ws_client import websocket_proxycare
-
+def _options(access: Access, timeout_s: float) -> dict[str, Any]:
     sent = [f"sec-websocket-protocol: {_SUBPROTOCOL}"]
-    sent += [f"{name}: {value}" for name, value in headers.items() if name.lower() == "authorization"]
+    if shown := access.authorization():
+        sent.append(f"authorization: {shown}")
     options: dict[str, Any] = {"header": sent, "timeout": timeout_s}
-    settings = client.configuration
-    if settings.proxy or settings.proxy_headers:
-        options = websocket_proxycare(options, settings, None, headers)  # type: ignore[no-untyped-call]
+    proxy = urlsplit(access.proxy or "")
+    if proxy.hostname is None:  # the environment has been asked already, and is only left alone where a proxy is named
+        return options | {"http_proxy_host": "nobody", "http_no_proxy": ["*"]}
+    options |= {"http_proxy_host": proxy.hostname, "http_proxy_port": proxy.port or _PORTS.get(proxy.scheme, 1080)}
+    options |= {"http_no_proxy": [""], "proxy_type": proxy.scheme if proxy.scheme.startswith("socks") else "http"}
+    if proxy.username:
+        options["http_proxy_auth"] = (unquote(proxy.username), unquote(proxy.password or ""))
     return options
 
 

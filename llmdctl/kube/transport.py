@@ -6,21 +6,26 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ssl import CERT_NONE
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
+from llmdctl import __version__
 from llmdctl.errors import ClusterError, TimedOutError, UnreachableError
 from llmdctl.kube.dialing import dial
 from llmdctl.kube.failures import translate
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
+    from urllib3 import PoolManager
+
+    from llmdctl.kube.access import Access
 
 _TRIES: Final = 3
 _RETRIED: Final = frozenset({429, 502, 503, 504})  # too many requests, or the server or what is before it restarts
 _BACKOFF_S: Final = 0.3  # doubled each time; a Retry-After of the server wins, up to the limit
 _RETRY_AFTER_LIMIT_S: Final = 5.0
 _CONNECT_LIMIT_S: Final = 5.0
+_CONNECTIONS: Final = 16  # kept open at once; more threads than ask at once
 _TIMED_OUT: Final = "it timed out"
 
 JSON_TYPE: Final = "application/json"
@@ -60,17 +65,21 @@ class Transport:
     """One API server over one connection pool."""
 
     def __init__(
-        self, client: ApiClient, *, request_timeout_s: float, sleep: Callable[[float], None] = time.sleep
+        self, access: Access, *, request_timeout_s: float, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._client = client
-        self._timeout_s = (min(_CONNECT_LIMIT_S, request_timeout_s), request_timeout_s)
+        from urllib3.util import Timeout
+
+        self._access = access
+        self._pool = _pool(access)
+        self._timeout = Timeout(connect=min(_CONNECT_LIMIT_S, request_timeout_s), read=request_timeout_s)
         self._sleep = sleep
-        self._encoding = {} if is_near(self.server) else {"Accept-Encoding": "gzip"}
+        encoding = {} if is_near(access.server) else {"Accept-Encoding": "gzip"}
+        self._headers = {"User-Agent": f"llmdctl/{__version__}", **encoding}
 
     @property
     def server(self) -> str:
         """The address."""
-        return str(self._client.configuration.host)
+        return self._access.server
 
     def request(
         self,
@@ -109,7 +118,7 @@ class Transport:
 
     def dial(self, namespace: str, pod: str, port: int, *, what: str, timeout_s: float) -> Any:  # noqa: ANN401  untyped library
         """A WebSocket to a port of a pod; see `dialing.dial`."""
-        return dial(self._client, namespace, pod, port, what=what, timeout_s=timeout_s)
+        return dial(self._access, namespace, pod, port, what=what, timeout_s=timeout_s)
 
     def _once(
         self,
@@ -121,31 +130,53 @@ class Transport:
         accept: str,
         content_type: str,
     ) -> Answer:
-        from kubernetes.client.exceptions import ApiException
-        from urllib3.exceptions import HTTPError
+        from urllib3.exceptions import HTTPError, SSLError
 
-        request = self._client.param_serialize(
-            method,
-            f"{path}?{urlencode(query)}" if query else path,
-            header_params={"Accept": accept, "Content-Type": content_type, **self._encoding},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
+        url = f"{self.server}{path}?{urlencode(query)}" if query else f"{self.server}{path}"
+        headers = {**self._headers, "Accept": accept, "Content-Type": content_type}
+        if shown := self._access.authorization():
+            headers["authorization"] = shown
         try:
-            response = self._client.call_api(*request, _request_timeout=self._timeout_s)
-            read: bytes | None = response.read()  # type: ignore[no-untyped-call]  # inside, since the body comes only now
+            response = self._pool.request(
+                method, url, body=None if body is None else json.dumps(body), headers=headers,
+                timeout=self._timeout, retries=False, redirect=False,  # what is safe to repeat is known here
+            )  # fmt: skip
+        except SSLError as cause:
+            raise UnreachableError(
+                f"no trusted connection to {self.server}: {cause}",
+                remedy="The kubeconfig's certificate authority does not fit this server, or a proxy is between.",
+            ) from cause
         except (HTTPError, OSError) as cause:
             reason = _reason(cause)
             raise (TimedOutError if reason == _TIMED_OUT else UnreachableError)(
                 f"no answer from {self.server}: {reason}",
                 remedy="Check the kubeconfig, --context and the network.",
             ) from cause
-        except ApiException as cause:  # status 0: TLS
-            raise UnreachableError(
-                f"no trusted connection to {self.server}: {cause.reason}",
-                remedy="The kubeconfig's certificate authority does not fit this server, or a proxy is between.",
-            ) from cause
-        return Answer(status=response.status, body=read or b"", headers=dict(response.headers))
+        return Answer(status=response.status, body=response.data, headers=dict(response.headers))
+
+
+def _pool(access: Access) -> PoolManager:
+    """Connections that are kept; one TLS context serves them all, since making one takes longer than a request."""
+    from urllib3 import PoolManager, ProxyManager, disable_warnings, make_headers
+    from urllib3.exceptions import InsecureRequestWarning
+
+    if access.tls is not None and access.tls.verify_mode is CERT_NONE:
+        disable_warnings(InsecureRequestWarning)  # preflight says so, in words (`Connection.insecure_tls`)
+    settings: dict[str, Any] = {"ssl_context": access.tls} if access.tls is not None else {}
+    settings |= {"maxsize": _CONNECTIONS, "retries": False}
+    if access.tls_server_name:
+        settings["server_hostname"] = access.tls_server_name
+    if access.proxy is None:
+        return PoolManager(**settings)
+    if access.proxy.startswith("socks"):
+        from urllib3.contrib.socks import SOCKSProxyManager
+
+        return SOCKSProxyManager(access.proxy, **settings)
+    named = urlsplit(access.proxy)
+    if named.username:
+        pair = f"{unquote(named.username)}:{unquote(named.password or '')}"
+        settings["proxy_headers"] = make_headers(proxy_basic_auth=pair)
+    return ProxyManager(access.proxy, **settings)
 
 
 def is_near(server: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,8 +100,8 @@ def resources(*found: tuple[str, str, str, str]) -> list[tuple[str, Reply]]:
 
 
 @contextmanager
-def serving() -> Iterator[FakeApiServer]:
-    """The server for the time of a test, on a free port of 127.0.0.1."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[FakeApiServer]:
+    """The server for the time of a test, on a free port of 127.0.0.1; with TLS where it is told how."""
     fake = FakeApiServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -132,7 +133,9 @@ def serving() -> Iterator[FakeApiServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    fake.address = f"http://127.0.0.1:{server.server_address[1]}"
+    fake.address = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

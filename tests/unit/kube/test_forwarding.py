@@ -20,6 +20,7 @@ from llmdctl.errors import (
     UnreachableError,
 )
 from llmdctl.kube import PodHttp
+from llmdctl.kube.access import Access
 from llmdctl.kube.client import ApiServer
 from llmdctl.kube.transport import Transport
 from tests.fakes.api_server import status
@@ -44,13 +45,9 @@ def server() -> Iterator[PortForwardServer]:
 
 
 @pytest.fixture
-def pods(server: PortForwardServer) -> Iterator[PodHttp]:
-    from kubernetes.client import ApiClient, Configuration
-
-    configuration = Configuration(host=server.address)
-    configuration.api_key["authorization"] = "Bearer secret-token"
-    with ApiClient(configuration) as client:
-        yield ApiServer(Transport(client, request_timeout_s=1.0)).pods
+def pods(server: PortForwardServer) -> PodHttp:
+    access = Access(server=server.address, authorization=lambda: "Bearer secret-token")
+    return ApiServer(Transport(access, request_timeout_s=1.0)).pods
 
 
 def get(pods: PodHttp, timeout_s: float = 5.0):
@@ -200,9 +197,6 @@ def test_a_node_that_forwards_nothing(server: PortForwardServer, pods: PodHttp):
 
 
 def test_no_api_server(pods: PodHttp, server: PortForwardServer):
-    from kubernetes.client import ApiClient, Configuration
-
-    with ApiClient(Configuration(host="http://127.0.0.1:9")) as client:
-        away = ApiServer(Transport(client, request_timeout_s=1.0)).pods
-        with pytest.raises(UnreachableError, match="no connection"):
-            get(away)
+    away = ApiServer(Transport(Access(server="http://127.0.0.1:9"), request_timeout_s=1.0)).pods
+    with pytest.raises(UnreachableError, match="no connection"):
+        get(away)

@@ -19,6 +19,7 @@ from llmdctl.errors import (
     UnreachableError,
 )
 from llmdctl.kube import Cluster, connect, key_of
+from llmdctl.kube.access import Access
 from llmdctl.kube.client import ApiServer
 from llmdctl.kube.transport import Transport, is_near
 from llmdctl.model.release import ObjectKey
@@ -51,14 +52,9 @@ def slept() -> list[float]:
 
 
 @pytest.fixture
-def cluster(server: FakeApiServer, slept: list[float], tmp_path: Path) -> Iterator[Cluster]:
-    from kubernetes.client import ApiClient, Configuration
-
-    configuration = Configuration(host=server.address)
-    configuration.api_key["authorization"] = "secret-token"
-    configuration.retries = False
-    with ApiClient(configuration) as client:
-        yield ApiServer(Transport(client, request_timeout_s=1.0, sleep=slept.append))
+def cluster(server: FakeApiServer, slept: list[float]) -> Cluster:
+    access = Access(server=server.address, authorization=lambda: "Bearer secret-token")
+    return ApiServer(Transport(access, request_timeout_s=1.0, sleep=slept.append))
 
 
 CASES: list[tuple[str, Reply, type[LlmdctlError], str]] = [
@@ -267,15 +263,11 @@ def test_what_is_near_need_not_be_packed(server: str, near: bool):
     assert is_near(server) is near
 
 
-def test_what_comes_packed_is_read(server: FakeApiServer, tmp_path: Path):
-    from kubernetes.client import ApiClient, Configuration
-
-    elsewhere = Configuration(host="http://api.example")
-    elsewhere.proxy = server.address  # asked in its place
+def test_what_comes_packed_is_read(server: FakeApiServer):
+    elsewhere = Access(server="http://api.example", proxy=server.address)  # asked in its place
     packed = gzip.compress(json.dumps(BODY).encode())
     server.on(PATH, Reply(200, packed, {"Content-Encoding": "gzip"}))
-    with ApiClient(elsewhere) as client:
-        found = ApiServer(Transport(client, request_timeout_s=1.0)).get(DEPLOYMENT)
+    found = ApiServer(Transport(elsewhere, request_timeout_s=1.0)).get(DEPLOYMENT)
     assert found is not None
     assert found["metadata"]["name"] == "a"
     assert server.asked[-1].headers["Accept-Encoding"] == "gzip"
