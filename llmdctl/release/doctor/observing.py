@@ -54,6 +54,7 @@ _LOG_LINES: Final = 200
 _PODS: Final = 16  # of one chain, whose pages are asked and whose logs are read
 _LOOK_S: Final = 3.0  # of one page
 _BETWEEN_S: Final = 3.0  # two looks at an engine that has requests: even 1 token/s shows
+_LOOKS: Final = 2  # more, at a picker: it counts its pods anew every 5 s (--refresh-prometheus-metrics-interval)
 
 
 def observe(
@@ -234,15 +235,16 @@ def _said(cluster: Cluster, scene: Scene, chosen: Iterable[Case], clock: Clock) 
         key: (answer,) for key, answer in zip(pages, at_once(lambda key: _get(cluster, key), pages), strict=True)
     }
     answers |= _authorised(cluster, answers)
-    first = replace(scene, logs=logs, answers=answers)
-    twice = [key for case in _again(first, found) for key in (*_busy(case), *_behind(case))]
-    if twice:
+    for look in range(_LOOKS):
+        now = list(_again(replace(scene, logs=logs, answers=answers), found))
+        again = [key for case in now for key in (*(() if look else _busy(case)), *_behind(case))]
+        if not again:
+            break
         clock.sleep(_BETWEEN_S)
-        second = dict(zip(twice, at_once(lambda key: _get(cluster, key), twice), strict=True))
-        looks = {key: (answer,) for key, answer in second.items()}
-        for key, (answer,) in (looks | _authorised(cluster, looks)).items():
-            answers[key] = (*answers[key], answer)
-    return replace(first, answers=answers)
+        replies = dict(zip(again, at_once(lambda key: _get(cluster, key), again), strict=True))
+        looks = {key: (answer,) for key, answer in replies.items()}
+        answers |= {key: (*answers[key], *last) for key, last in (looks | _authorised(cluster, looks)).items()}
+    return replace(scene, logs=logs, answers=answers)
 
 
 def _again(scene: Scene, chosen: Iterable[Case]) -> Iterator[Case]:
@@ -312,8 +314,8 @@ def _busy(case: Case) -> Iterator[AskedKey]:
 
 
 def _behind(case: Case) -> Iterator[AskedKey]:
-    """Pickers that see fewer pods than are ready: the last one may have become ready this very second."""
-    if endpoint.judge(case).outcome is Outcome.FAIL:
+    """Pickers that see fewer pods than are ready, or say nothing yet: the last may have become ready this second."""
+    if endpoint.judge(case).outcome is Outcome.FAIL or endpoint.untold(case):
         yield from (
             AskedKey(pod.namespace, pod.name, endpoint.metrics_port(pod), "/metrics")
             for pod in case.epp_pods if pod.ready

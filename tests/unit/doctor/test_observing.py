@@ -130,6 +130,21 @@ def test_who_leads_is_not_asked_where_a_picker_is_ready() -> None:
     assert not [call for call in cluster.calls if "Lease" in str(call)]
 
 
+def test_a_picker_that_has_just_started_is_asked_until_it_counts_its_pods() -> None:
+    cluster, clock, said = (
+        _cluster("healthy-agentgateway"),
+        FakeClock(),
+        ["", "", 'inference_pool_ready_pods{name="qwen"} 4\n'],
+    )
+    cluster.pods.on(
+        "qwen-epp-7c9f-0", 9090, "/metrics", lambda _: Reply(status=200, body=f"up 1\n{said.pop(0)}".encode())
+    )
+    scene = observe(cluster, namespace=NAMESPACE, request=False, clock=clock.clock)
+    hop = next(hop for hop in diagnose(scene, namespace=NAMESPACE).chains[0].hops if hop.name is HopName.ENDPOINT)
+    assert (hop.outcome, said) == (Outcome.PASS, [])
+    assert 5 < clock.elapsed_s < 10
+
+
 TOKEN = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/reader/token"
 REVIEW = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 

@@ -61,10 +61,8 @@ def _seen(case: Case) -> Hop:
     if not ready:
         return absent(HopName.ENDPOINT, "no model server is ready; the engine hop says why")
     where = f"InferencePool/{case.key}"
-    pickers = [pod for pod in case.epp_pods if pod.ready]
-    answers = [answer for pod in pickers for answer in case.scene.asked(pod, metrics_port(pod), "/metrics")]
-    good = [answer for answer in answers if answer.good]
-    if not good:
+    answers = _answers(case)
+    if not any(answer.good for answer in answers):
         refused = next((answer for answer in answers if answer.status in (401, 403)), None)
         reason = _why_not(answers)
         if refused is not None:
@@ -72,9 +70,15 @@ def _seen(case: Case) -> Hop:
         return unsure(
             HopName.ENDPOINT, where, f"how many of {len(ready)} ready pods the picker sees cannot be told: {reason}"
         )
-    counts = [number for answer in good if (number := _count(answer.body, case.name)) is not None]
+    counts = _counts(case)
     if not counts:
-        return unsure(HopName.ENDPOINT, where, "the picker's metrics do not say how many pods it sees")
+        return unsure(
+            HopName.ENDPOINT,
+            where,
+            f"the picker's metrics do not say how many of {len(ready)} ready pods it sees",
+            "One that has just started says it after some seconds: ask again.",
+            kubectl(f"logs -l {_labels(case)} --tail=50", case.namespace),
+        )
     wanted = len(ready) * max(1, len(case.target_ports))
     if max(counts) < len(ready):
         return broken(
@@ -86,6 +90,23 @@ def _seen(case: Case) -> Hop:
             kubectl(f"rollout restart deployment {_picker(case)}", case.namespace),
         )
     return passed(HopName.ENDPOINT, where, f"the picker sees {max(counts)} endpoints, {len(ready)} pods are ready")
+
+
+def untold(case: Case) -> bool:
+    """Whether pickers give metrics in which nothing is said of the pool, although pods of it are ready."""
+    good = [answer for answer in _answers(case) if answer.good]
+    return bool(good) and not _counts(case) and any(pod.ready for pod in case.served)
+
+
+def _answers(case: Case) -> list[Answer]:
+    """The metrics of the pickers that are ready, look after look."""
+    pickers = [pod for pod in case.epp_pods if pod.ready]
+    return [answer for pod in pickers for answer in case.scene.asked(pod, metrics_port(pod), "/metrics")]
+
+
+def _counts(case: Case) -> list[int]:
+    answers = (answer for answer in _answers(case) if answer.good)
+    return [number for answer in answers if (number := _count(answer.body, case.name)) is not None]
 
 
 def _why_not(answers: list[Answer]) -> str:
