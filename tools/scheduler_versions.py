@@ -133,6 +133,8 @@ def flags(tables: Dialects) -> Iterator[str]:
         "  the approximate index has at least 64 tokens.",
         "- `flowControl.requestTtlSeconds: 0` is no limit everywhere; 0.10 would take silence for 60 s, so it is said.",
         "  A band without `maxRequests` has none, and 5000 with 0.10.",
+        "- A precise prefix index gets its tokens from a service, with 0.7 from a container `tokenizer` in the EPP's",
+        "  pod. The image of 0.7.1 reads the KV cache events of SGLang and of vLLM up to 0.23; 0.24 writes others.",
         "- 0.7 reads other engines than vLLM only through its data layer, which the chart switches on for them.",
         "",
     )

@@ -18,6 +18,7 @@ _IMAGES: Final = {
     "latency-training": ("scheduler", "predictedLatency", "training", "image"),
     "render": ("scheduler", "render", "image"),
     "sidecar": ("modelserver", "routingSidecar", "image"),
+    "tokenizer": ("scheduler", "tokenizer", "image"),
 }
 """Component of versions.yaml -> where the charts take its image from."""
 

@@ -97,6 +97,26 @@ What follows from one part's values and the global block is checked by that part
 {{- toJson $problems -}}
 {{- end -}}
 
+{{/*
+A sentence where engines write KV cache events that the image of EPP 0.7.1 cannot read, "" otherwise. vLLM 0.24 is the first
+release with https://github.com/vllm-project/vllm/pull/42892 (0.23.0 still writes arrays), and the first reader of both forms
+is github.com/llm-d/llm-d-kv-cache v0.9.0; EPP 0.7.1 has v0.7.1.
+*/}}
+{{- define "llmd-umbrella.unheard" -}}
+{{- $in := .Values -}}{{- $found := "" -}}
+{{- range $role := include "llmd.roles" . | fromJson | keys -}}
+{{- $own := get ($in.roles | default dict) $role | default dict -}}
+{{- $image := merge (deepCopy (get $own "image" | default dict)) $in.roleDefaults.image -}}
+{{- $version := regexFind "^v?[0-9]+[.][0-9]+[.][0-9]+" (toString $image.tag) | trimPrefix "v" -}}
+{{- if and $version (contains "vllm/vllm-" $image.repository) -}}
+{{- if semverCompare ">=0.24.0" $version -}}{{- $found = $version -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- with $found -}}
+The endpoint picker's image 0.7.1 cannot read the KV cache events of vLLM {{ . }}: it knows those up to 0.23, and its prefix index stays empty. Take an earlier vLLM, or global.llmd.eppVersion 0.9.
+{{- end -}}
+{{- end -}}
+
 {{/* Things that work, and that a person should know before they rely on it. JSON list of sentences. */}}
 {{- define "llmd-umbrella.warnings" -}}
 {{- $llmd := .Values.global.llmd -}}
@@ -127,11 +147,15 @@ What follows from one part's values and the global block is checked by that part
 {{- if and $llmd.flowControl (gt (int $scheduler.Values.replicas) 1) (not (include "llmd-scheduler.leaderElection" $scheduler)) -}}
 {{- $warnings = append $warnings (printf "%d endpoint pickers serve at a time, each with queues of its own: limits of scheduler.flowControl hold for each of them, and turns are taken within each." (int $scheduler.Values.replicas)) -}}
 {{- end -}}
-{{- if and (include "llmd-scheduler.ownRender" $scheduler) .Values.modelserver.enabled (not $scheduler.Values.render.model) -}}
+{{- $socket := eq (include "llmd-scheduler.tokens" $scheduler) "socket" -}}
+{{- if and (or $socket (include "llmd-scheduler.ownRender" $scheduler)) .Values.modelserver.enabled (not $scheduler.Values.render.model) -}}
 {{- $source := .Subcharts.modelserver.Values.model.source -}}
 {{- if ne $source "hf" -}}
-{{- $warnings = append $warnings (printf "Weights come from %s, but the render service downloads the tokenizer of %s from Hugging Face; without a way there, mount it (scheduler.render.volumes) and name its directory (scheduler.render.model)." $source $llmd.model.id) -}}
+{{- $warnings = append $warnings (printf "Weights come from %s, but the %s downloads the tokenizer of %s from Hugging Face; without a way there, mount it (scheduler.render.volumes) and name its directory (scheduler.render.model)." $source (ternary "endpoint picker's tokenizer" "render service" $socket) $llmd.model.id) -}}
 {{- end -}}
+{{- end -}}
+{{- if and $socket .Values.modelserver.enabled -}}
+{{- with include "llmd-umbrella.unheard" .Subcharts.modelserver -}}{{- $warnings = append $warnings . -}}{{- end -}}
 {{- end -}}
 {{- if and $scheduler.Values.metricsAuth $llmd.namespaceOnly -}}
 {{- $warnings = append $warnings "Without cluster-scoped rights the endpoint picker's /metrics asks for no token." -}}

@@ -42,7 +42,7 @@ named metrics source is joined by a second, default one that scrapes every pod a
 {{- end -}}
 
 {{- $config := dict "apiVersion" $dialect.config.apiVersion "kind" "EndpointPickerConfig" "plugins" $declared -}}
-{{- $gates := concat $metrics.gates $flow.gates $handler.gates -}}
+{{- $gates := concat $metrics.gates $flow.gates $handler.gates $prefix.gates -}}
 {{- if $gates -}}{{- $_ := set $config "featureGates" ($gates | uniq | sortAlpha) -}}{{- end -}}
 {{- $sources := concat $metrics.sources $prefix.sources -}}
 {{- if $sources -}}{{- $_ := set $config $dialect.config.dataLayer (dict "sources" $sources) -}}{{- end -}}

@@ -4,6 +4,7 @@ Facts of this release that several templates need. All take the root context; bo
 llmd-scheduler.eppVersion       dialect of the endpoint picker: "0.7", "0.9" or "0.10"
 llmd-scheduler.handler          single or disaggregated: what handler says, or for auto what global.llmd.roles asks for
 llmd-scheduler.precise          the prefix index follows the engines' KV cache events
+llmd-scheduler.tokens           precise: who turns prompts into tokens, "service" (HTTP) or "socket" (in the EPP's pod); else ""
 llmd-scheduler.ownRender        this chart runs the render service (render.url is empty)
 llmd-scheduler.renderUrl        where prompts are turned into tokens
 llmd-scheduler.standalone       Envoy runs beside the EPP (global.llmd.mode standalone)
@@ -30,8 +31,12 @@ llmd-scheduler.healthPort       Envoy's port for probes, statistics and the drai
 {{- if eq .Values.prefixCache.source "precise" -}}true{{- end -}}
 {{- end -}}
 
+{{- define "llmd-scheduler.tokens" -}}
+{{- if include "llmd-scheduler.precise" . -}}{{- (include "llmd-scheduler.dialect" . | fromJson).prefixCache.precise.tokens -}}{{- end -}}
+{{- end -}}
+
 {{- define "llmd-scheduler.ownRender" -}}
-{{- if and (include "llmd-scheduler.precise" .) (not .Values.render.url) -}}true{{- end -}}
+{{- if and (eq (include "llmd-scheduler.tokens" .) "service") (not .Values.render.url) -}}true{{- end -}}
 {{- end -}}
 
 {{- define "llmd-scheduler.renderUrl" -}}

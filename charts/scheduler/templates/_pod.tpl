@@ -69,6 +69,7 @@ llmd-scheduler.flags .   JSON list of the EPP's arguments
 {{- define "llmd-scheduler.pod" -}}
 {{- $pod := include "llmd.parse" (dict "text" (include "llmd-scheduler.podYaml" .) "what" "pod template of the endpoint picker") | fromJson -}}
 {{- $_ := set $pod.spec "containers" (include "llmd-scheduler.containers" . | fromJsonArray) -}}
+{{- with include "llmd-scheduler.tokenizer.containers" . | fromJsonArray -}}{{- $_ := set $pod.spec "initContainers" . -}}{{- end -}}
 {{- $selector := include "llmd.selectorLabels" (dict "ctx" . "component" "epp") | fromYaml -}}
 {{- $pod = mergeOverwrite $pod (dict "spec" (include "llmd.placement" (dict "ctx" . "spec" .Values "selector" $selector) | fromJson)) -}}
 {{- include "llmd.patch" (dict "object" $pod "patch" .Values.podPatch) -}}
@@ -130,6 +131,9 @@ volumeMounts:
   - {name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true}
   {{- if .Values.certificateSecret }}
   - {name: certificate, mountPath: /etc/epp-certificate, readOnly: true}
+  {{- end }}
+  {{- if eq (include "llmd-scheduler.tokens" .) "socket" }}
+  - {name: tokenizer-socket, mountPath: {{ include "llmd-scheduler.tokenizer.folder" . }}}
   {{- end }}
 {{- end -}}
 
@@ -215,7 +219,7 @@ spec:
   {{- end }}
   securityContext: {{ include "llmd.podSecurityContext" (dict "ctx" . "securityContext" .Values.podSecurityContext) }}
   volumes:
-    {{- range include "llmd-scheduler.predictor.volumes" . | fromJsonArray }}
+    {{- range concat (include "llmd-scheduler.predictor.volumes" . | fromJsonArray) (include "llmd-scheduler.tokenizer.volumes" . | fromJsonArray) }}
     - {{ toJson . }}
     {{- end }}
     - name: config

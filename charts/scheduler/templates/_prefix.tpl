@@ -3,11 +3,13 @@ The index of prompt prefixes.
 
 llmd-scheduler.prefix  (dict "ctx" $ "dialect" $table)   JSON
   {plugins: producers to declare, sources: entries of the data layer, producer: name that consumers must be told, "" for the
-   default one, scorer: parameters of the scorer itself (EPP 0.7), tiers: {name: {weight, parameters of its scorer}}}
+   default one, scorer: parameters of the scorer itself (EPP 0.7), scorerType: its type where it is another than the
+   dialect's, gates: feature gates, tiers: {name: {weight, parameters of its scorer}}}
 
 approximate: what the EPP itself sent where. precise: what the engines say is in their KV cache. For the latter the EPP cuts
-the tokens of a prompt into the engine's blocks, so it needs the engine's tokens (a render service), its block size, and
-its events; the hashes are its own (github.com/llm-d/llm-d-kv-cache v0.9.0, pkg/kvcache/kvblock/token_processor.go).
+the tokens of a prompt into the engine's blocks, so it needs the engine's tokens (a render service, or with EPP 0.7 a
+tokenizer in its pod), its block size, and its events; the hashes are its own (github.com/llm-d/llm-d-kv-cache v0.9.0,
+pkg/kvcache/kvblock/token_processor.go).
 
 A tier is a second place where an engine keeps blocks, such as the host's memory. Approximate: an index of its own with its
 own capacity, and a scorer of its own whose weight is a share of the prefix scorer's. Precise: the events name the place, and
@@ -78,43 +80,66 @@ the share is the weight of that place.
 {{- end -}}
 {{- end -}}
 {{- include "llmd.failAll" (dict "ctx" $ctx "problems" $problems) -}}
-{{- toJson (dict "plugins" $plugins "sources" list "producer" "" "scorer" (ternary dict $parameters $own) "tiers" $tiers) -}}
+{{- toJson (dict "plugins" $plugins "sources" list "producer" "" "scorer" (ternary dict $parameters $own) "scorerType" "" "gates" list "tiers" $tiers) -}}
 {{- end -}}
 
 {{- define "llmd-scheduler.prefix.precise" -}}
-{{- $ctx := .ctx -}}{{- $in := $ctx.Values.prefixCache -}}{{- $facts := $ctx.Values.global.llmd -}}
-{{- include "llmd.failAll" (dict "ctx" $ctx "problems" (include "llmd-scheduler.prefix.problems" . | fromJsonArray)) -}}
-{{- $hashing := dict "blockSizeTokens" (int64 $facts.blockSize) -}}
+{{- include "llmd.failAll" (dict "ctx" .ctx "problems" (include "llmd-scheduler.prefix.problems" . | fromJsonArray)) -}}
+{{- $in := .ctx.Values.prefixCache -}}{{- $facts := .ctx.Values.global.llmd -}}{{- $table := .dialect.prefixCache.precise -}}
+{{- $index := include "llmd-scheduler.prefix.index" . | fromJson -}}
+{{- if eq $table.tokens "socket" -}}
+{{- /* Index and scorer in one. An indexerConfig replaces the number of workers that tokenize, and with none every request hangs. */ -}}
+{{- $uds := dict "socketFile" (printf "%s/tokenizer-uds.socket" (include "llmd-scheduler.tokenizer.folder" .ctx)) -}}
+{{- with .ctx.Values.render.model -}}{{- $_ := set $uds "modelTokenizerMap" (dict $facts.model.id .) -}}{{- end -}}
+{{- $_ := set $index.indexerConfig "tokenizersPoolConfig" (dict "modelName" $facts.model.id "workersCount" 5 "uds" $uds) -}}
+{{- $gates := ternary (list .dialect.deciderGate) list $in.speculative -}}
+{{- toJson (dict "plugins" list "sources" list "producer" "" "scorer" $index "scorerType" $table.plugin "gates" $gates "tiers" dict) -}}
+{{- else -}}
+{{- $plugins := list
+      (dict "type" "token-producer" "parameters" (dict "modelName" $facts.model.id "vllm" (dict "url" (include "llmd-scheduler.renderUrl" .ctx))))
+      (dict "type" "endpoint-notification-source")
+      (dict "type" $table.plugin "parameters" $index) -}}
+{{- $sources := list (dict "pluginRef" "endpoint-notification-source" "extractors" (list (dict "pluginRef" $table.plugin))) -}}
+{{- toJson (dict "plugins" $plugins "sources" $sources "producer" $table.plugin "scorer" dict "scorerType" "" "gates" list "tiers" dict) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Parameters of the precise index, JSON: how it cuts prompts, what it keeps, whom it hears. */}}
+{{- define "llmd-scheduler.prefix.index" -}}
+{{- $in := .ctx.Values.prefixCache -}}{{- $facts := .ctx.Values.global.llmd -}}
+{{- $hashing := dict .dialect.prefixCache.precise.blockSize (int64 $facts.blockSize) -}}
 {{- with $facts.hashSeed -}}{{- $_ := set $hashing "hashSeed" (include "llmd.scalar" .) -}}{{- end -}}
 {{- $index := dict "kvBlockIndexConfig" (dict "enableMetrics" true "inMemoryConfig" (dict "podCacheSize" (int64 $in.podsPerBlock))) -}}
-{{- $tiers := include "llmd-scheduler.tiers" $ctx | fromJson -}}
+{{- $tiers := include "llmd-scheduler.tiers" .ctx | fromJson -}}
 {{- if $tiers -}}
 {{- $places := list (dict "name" "gpu" "weight" 1) -}}
 {{- range $name, $tier := $tiers -}}{{- $places = append $places (dict "name" $name "weight" $tier.weight) -}}{{- end -}}
 {{- $_ := set $index "kvCacheBackendConfigs" $places -}}
 {{- end -}}
-{{- $producer := "precise-prefix-cache-producer" -}}
-{{- $plugins := list
-      (dict "type" "token-producer" "parameters" (dict "modelName" $facts.model.id "vllm" (dict "url" (include "llmd-scheduler.renderUrl" $ctx))))
-      (dict "type" "endpoint-notification-source")
-      (dict "type" $producer "parameters" (dict
-        "tokenProcessorConfig" $hashing
-        "indexerConfig" $index
-        "kvEventsConfig" (dict
-          "topicFilter" "kv@"
-          "concurrency" (int64 $in.eventWorkers)
-          "discoverPods" true
-          "podDiscoveryConfig" (dict "socketPort" (int64 $facts.ports.kvEvents)))
-        "speculativeIndexing" $in.speculative)) -}}
-{{- $sources := list (dict "pluginRef" "endpoint-notification-source" "extractors" (list (dict "pluginRef" $producer))) -}}
-{{- toJson (dict "plugins" $plugins "sources" $sources "producer" $producer "scorer" dict "tiers" dict) -}}
+{{- toJson (dict
+      "tokenProcessorConfig" $hashing
+      "indexerConfig" $index
+      "kvEventsConfig" (dict
+        "topicFilter" "kv@"
+        "concurrency" (int64 $in.eventWorkers)
+        "discoverPods" true
+        "podDiscoveryConfig" (dict "socketPort" (int64 $facts.ports.kvEvents)))
+      "speculativeIndexing" $in.speculative) -}}
 {{- end -}}
 
 {{- define "llmd-scheduler.prefix.problems" -}}
 {{- $ctx := .ctx -}}{{- $in := $ctx.Values.prefixCache -}}{{- $facts := $ctx.Values.global.llmd -}}
 {{- $problems := list -}}
 {{- with include "llmd-scheduler.lacks" (dict "ctx" $ctx "dialect" .dialect "feature" "precise-prefix-index") -}}
-{{- $problems = append $problems (dict "path" "prefixCache.source" "message" (printf "precise is %s; EPP 0.7 asks a tokenizer over a Unix socket, which this chart does not run" .)) -}}
+{{- $problems = append $problems (dict "path" "prefixCache.source" "message" (printf "precise is %s" .)) -}}
+{{- end -}}
+{{- if eq .dialect.prefixCache.precise.tokens "socket" -}}
+{{- if $ctx.Values.render.url -}}
+{{- $problems = append $problems (dict "path" "render.url" "message" (printf "EPP %s asks no service for tokens, but the tokenizer in its own pod; leave it empty" (include "llmd-scheduler.eppVersion" $ctx))) -}}
+{{- end -}}
+{{- if and (eq (include "llmd-scheduler.handler" $ctx) "disaggregated") (eq $ctx.Values.decider.type "prefix-based") (not $in.speculative) -}}
+{{- $problems = append $problems (dict "path" "prefixCache.speculative" "message" (printf "must be true with prefixCache.source precise and decider.type prefix-based: EPP %s tells the decider nothing otherwise, and nothing is ever prefilled in another pod" (include "llmd-scheduler.eppVersion" $ctx))) -}}
+{{- end -}}
 {{- end -}}
 {{- if not (has $facts.engine (list "vllm" "sglang")) -}}
 {{- $problems = append $problems (dict "path" "prefixCache.source" "message" (printf "precise needs KV cache events, which vllm and sglang publish; global.llmd.engine is %s" $facts.engine)) -}}

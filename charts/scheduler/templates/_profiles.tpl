@@ -178,6 +178,7 @@ type "" when it is one of extraPlugins, which is declared elsewhere and only ref
 {{- if eq .table "scorers" -}}
 {{- if eq .key "prefix-cache" -}}
 {{- $computed = .prefix.scorer -}}
+{{- with .prefix.scorerType -}}{{- $known = merge (dict "type" .) $known -}}{{- end -}}
 {{- else if hasPrefix "prefix-cache-" .key -}}
 {{- $tier := get .prefix.tiers (trimPrefix "prefix-cache-" .key) -}}
 {{- if $tier -}}
@@ -205,6 +206,10 @@ type "" when it is one of extraPlugins, which is declared elsewhere and only ref
 {{- $parameters := dict -}}
 {{- if and .prefix.producer (has "prefixMatchInfoProducerName" $known.parameters) -}}
 {{- $_ := set $parameters "prefixMatchInfoProducerName" .prefix.producer -}}
+{{- end -}}
+{{- if and .prefix.scorerType (has "prefixPluginType" $known.parameters) -}}
+{{- $_ := set $parameters "prefixPluginType" .prefix.scorerType -}}
+{{- $_ := set $parameters "prefixPluginName" .prefix.scorerType -}}
 {{- end -}}
 {{- range $name := keys $given | sortAlpha -}}
 {{- $to := get (get $known "rename" | default dict) $name -}}

@@ -18,6 +18,11 @@ llmd-scheduler.render.pod   .   JSON {metadata, spec} of its pod template
 {{- end -}}
 
 {{- define "llmd-scheduler.render.env" -}}
+{{- include "llmd.env" (dict "ctx" . "env" (include "llmd-scheduler.render.envOf" . | fromJson) "path" "render") -}}
+{{- end -}}
+
+{{/* NAME -> value of whatever downloads the tokenizer, JSON. */}}
+{{- define "llmd-scheduler.render.envOf" -}}
 {{- $in := .Values.render -}}
 {{- $env := dict "HOME" "/home/llmd" "USER" "llmd" "HF_HOME" "/home/llmd/huggingface" -}}
 {{- with $in.tokenSecret -}}
@@ -26,7 +31,7 @@ llmd-scheduler.render.pod   .   JSON {metadata, spec} of its pod template
 {{- end -}}
 {{- end -}}
 {{- range $name, $value := ($in.env | default dict) -}}{{- $_ := set $env $name $value -}}{{- end -}}
-{{- include "llmd.env" (dict "ctx" . "env" $env "path" "render") -}}
+{{- toJson $env -}}
 {{- end -}}
 
 {{- define "llmd-scheduler.render.podYaml" -}}

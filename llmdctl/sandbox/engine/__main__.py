@@ -14,6 +14,7 @@ from llmdctl.sandbox.engine.capacity import model_length
 _DATA: Final = Path(__file__).resolve().parents[2] / "lint" / "data"
 _LONGEST: Final = 32_768  # tokens, of a model that is not known
 _STORES: Final = ("valkey-server", "mooncake_master")
+_TOKENIZER: Final = "uds-tokenizer"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -24,6 +25,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
         store.main(stated[1:])
         return 0
+    if stated[:1] == [_TOKENIZER]:
+        from llmdctl.sandbox.engine import tokenizer
+
+        return tokenizer.main(stated[1:])
     return _serve(read(stated), render=_vllm_words(stated)[:2] == ["launch", "render"])
 
 

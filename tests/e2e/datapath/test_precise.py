@@ -23,19 +23,9 @@ SMALL = (
     "--set", "global.llmd.blockSize=64", "--role", "aggregate.replicas=2", "--role", "aggregate.maxModelLen=4096",
     "--role", f"aggregate.args.num-gpu-blocks-override={BLOCKS}",
 )  # fmt: skip
-SPECULATION_S = 2.0  # EPP 0.9.0 believes its own choice for so long before an event says it (speculativeTTL)
+SPECULATION_S = 2.0  # EPP 0.7.1 and 0.9.0 believe their own choice for so long before an event says it (speculativeTTL)
 PROMPT = "vllm:prompt_tokens_total"
 HITS = "vllm:prefix_cache_hits_total"
-
-
-@pytest.fixture(scope="session", autouse=True)
-def recent(picker_dialect: str) -> None:
-    """Asked before anything is brought up."""
-    if picker_dialect == "0.7":
-        pytest.skip(
-            "EPP 0.7 turns prompts into tokens by a gRPC service on a Unix socket, which neither charts nor image"
-            " here offers (0.9 asks a render service by HTTP): give LLMDCTL_EPP=<binary of 0.9>"
-        )
 
 
 @dataclass(frozen=True)

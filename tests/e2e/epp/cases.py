@@ -120,13 +120,18 @@ CASES: Final = (
             "prefixCache": {"kvBytesPerToken": 262_144, "tiers": {"cpu": {"weight": 0.5, "bytes": 107_374_182_400}}}
         },
     ),
-    Case(name="precise", facts=EVENTS, scheduler=PRECISE, needs="0.9"),
-    Case(name="precise-split", facts=EVENTS | SPLIT, scheduler=PRECISE, needs="0.9"),
+    Case(name="precise", facts=EVENTS, scheduler=PRECISE),
+    Case(name="precise-new-prompts", facts=EVENTS, scheduler=PRECISE | scorers("prefix-cache", "no-hit-lru")),
+    Case(name="precise-split", facts=EVENTS | SPLIT, scheduler=PRECISE),
+    Case(
+        name="precise-split-by-prefix",
+        facts=EVENTS | SPLIT,
+        scheduler=PRECISE | {"decider": {"type": "prefix-based", "nonCachedTokens": 512}},
+    ),
     Case(
         name="precise-tier",
         facts=EVENTS | SPLIT,
         scheduler={"prefixCache": {"source": "precise", "tiers": {"cpu": {"weight": 0.4}}}},
-        needs="0.9",
     ),
     Case(
         name="precise-everything",

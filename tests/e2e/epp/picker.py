@@ -14,6 +14,7 @@ from typing import Any
 LOADED = "loaded configuration from file/text successfully"
 STARTED = "Controller manager starting"
 LIMIT_S = 60.0
+SOCKET = Path("/tmp/tokenizer/tokenizer-uds.socket")
 
 Manifest = Mapping[str, Any]
 
@@ -38,14 +39,20 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Picker:
-    """One binary. `version` is the dialect it speaks: 0.7, 0.9 or 0.10."""
+    """One binary. `version` is the dialect it speaks: 0.7, 0.9 or 0.10. `tokens`: where 0.7 finds its tokenizer."""
 
     program: Path
     version: str
     kubeconfig: Path
+    tokens: Path
+
+    @property
+    def socket(self) -> Path:
+        return self.tokens / SOCKET.name
 
     def start(self, configuration: str, flags: Sequence[str], folder: Path) -> Verdict:
         """Start it with the container's own flags; only its place, its ports and its token review are the test's."""
+        configuration = configuration.replace(str(SOCKET), str(self.socket))
         (folder / "epp-config.yaml").write_text(configuration, encoding="utf-8")
         command = [str(self.program), *(self._here(flag, folder) for flag in flags)]
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}

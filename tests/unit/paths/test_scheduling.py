@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -62,16 +63,20 @@ PRECISE = [
     {"path": "flow-control", "prefix_index": "precise"},
     {"path": "predicted-latency", "prefix_index": "precise"},
 ]
+BOTH = [
+    *((chosen, "0.9", "precise-prefix-cache-producer", "blockSizeTokens") for chosen in PRECISE),
+    *((chosen, "0.7", "precise-prefix-cache-scorer", "blockSize") for chosen in PRECISE[:2]),
+]
 
 
-@pytest.mark.parametrize("chosen", PRECISE, ids=lambda chosen: chosen["path"])
-def test_engines_and_precise_index_agree(chosen: dict[str, str]) -> None:
-    objects = rendered(**chosen)
-    index = plugin(picker(objects), "precise-prefix-cache-producer")
+@pytest.mark.parametrize(("chosen", "version", "kind", "block"), BOTH, ids=str)
+def test_engines_and_precise_index_agree(chosen: dict[str, str], version: str, kind: str, block: str) -> None:
+    objects = rendered(f"global.llmd.eppVersion={version}", **chosen)
+    index = plugin(picker(objects), kind)
     (pool,) = (found for found in objects if found["kind"] == "InferencePool")
     assert engines(objects)
     for role, container in engines(objects).items():
-        assert int(flag(container, "block-size")) == index["tokenProcessorConfig"]["blockSizeTokens"], role
+        assert int(flag(container, "block-size")) == index["tokenProcessorConfig"][block], role
         events = json.loads(flag(container, "kv-events-config"))
         port = index["kvEventsConfig"]["podDiscoveryConfig"]["socketPort"]
         assert events["endpoint"] == f"tcp://*:{port}"
@@ -94,6 +99,23 @@ def test_the_precise_index_asks_a_service_that_is_there(chosen: dict[str, str]) 
     assert render["spec"]["template"]["spec"]["containers"][0]["args"][2] == tokens["modelName"]
     (image,) = (entry["image"] for entry in render["spec"]["template"]["spec"]["containers"])
     assert image.split(":")[-1] == next(iter(engines(objects).values()))["image"].split(":")[-1], "one chat template"
+
+
+def test_the_precise_index_of_an_endpoint_picker_0_7_asks_the_socket_in_its_pod() -> None:
+    objects = rendered("global.llmd.eppVersion=0.7", path="precise-prefix-cache")
+    pool = plugin(picker(objects), "precise-prefix-cache-scorer")["indexerConfig"]["tokenizersPoolConfig"]
+    (pod,) = (
+        found["spec"]["template"]["spec"]
+        for found in objects
+        if found["kind"] == "Deployment" and found["metadata"]["name"] == "pd-epp"
+    )
+    (tokenizer,) = pod["initContainers"]
+    shared = [
+        {mount["mountPath"] for mount in container["volumeMounts"]} for container in (tokenizer, pod["containers"][0])
+    ]
+    assert str(PurePosixPath(pool["uds"]["socketFile"]).parent) in shared[0] & shared[1]
+    assert pool["modelName"] == "Qwen/Qwen3-32B"
+    assert not any("render" in found["metadata"]["name"] for found in objects)
 
 
 @pytest.mark.parametrize("path", ["optimized-baseline", "pd-disaggregation"])
@@ -142,7 +164,6 @@ def test_what_needs_pods_of_one_kind_is_refused_for_prefill_and_decode(schedulin
 @pytest.mark.parametrize(
     ("chosen", "version"),
     [
-        ({"prefix_index": "precise"}, "0.7"),
         ({"flow_control": "priorities"}, "0.7"),
         ({"scheduling": "latency"}, "0.7"),
         ({"scheduling": "predicted-latency"}, "0.7"),

@@ -71,6 +71,7 @@ CHART_IMAGES = [
     ("scheduler", ("image",), ("epp", "default")),
     ("scheduler", ("proxy", "image"), ("envoy", "default")),
     ("scheduler", ("render", "image"), ("render", "default")),
+    ("scheduler", ("tokenizer", "image"), ("tokenizer", "epp-0.7")),
     ("scheduler", ("predictedLatency", "training", "image"), ("latency-training", "default")),
     ("scheduler", ("predictedLatency", "prediction", "image"), ("latency-prediction", "default")),
 ]

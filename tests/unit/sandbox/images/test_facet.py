@@ -64,7 +64,7 @@ def test_every_image_of_the_charts_is_made_or_said_to_be_unavailable():
 def test_programs_are_pinned_and_distributions_are_options_of_ours():
     assert {layer.program for layer in LAYERS if isinstance(layer, ProgramLayer)} <= set(CATALOG)
     assert {layer.distribution for layer in LAYERS if isinstance(layer, PackageFile)} == names_of("node")
-    (engine,) = (layer for layer in LAYERS if isinstance(layer, Distributions))
+    (engine,) = {layer for layer in LAYERS if isinstance(layer, Distributions)}
     required = {re.split("[=<>]", line)[0] for line in PROJECT["dependencies"]}
     assert names_of("engine") <= set(engine.distributions) <= names_of("engine") | required
 
@@ -73,7 +73,7 @@ def test_programs_are_pinned_and_distributions_are_options_of_ours():
 def test_our_own_package_stands_alone(package):
     top = Path(llmdctl.__file__).parent
     assert [name for name in package.data if not (top / name).is_file()] == []
-    (needed,) = (layer for layer in LAYERS if isinstance(layer, Distributions))
+    (needed,) = {layer for layer in LAYERS if isinstance(layer, Distributions)}
     modules = {
         str(file).split("/")[0].removesuffix(".py")
         for found in closure(needed.distributions)
