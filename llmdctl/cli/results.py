@@ -7,7 +7,6 @@ public format. Names are snake_case; a field is never removed without a new `api
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from llmdctl.errors import Problem
@@ -16,6 +15,7 @@ from llmdctl.model.finding import Finding, Severity
 from llmdctl.model.proof import Proof
 from llmdctl.model.recipe import Evidence, Origin
 from llmdctl.model.release import ObjectChange, ReleaseStatus
+from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -367,6 +367,7 @@ class Verification:
     exit_code: int
     counts: Mapping[str, int]  # outcome -> number of proofs
     entrance: str  # where requests went in; empty when none was sent
+    asleep: tuple[str, ...]  # roles at zero that KEDA brings back when somebody asks; empty where one answers
     requests: int  # sent to the model
     budget: int  # the most that would have been sent
     seconds: float

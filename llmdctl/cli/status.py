@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, NamespaceOptions, OutputOptions
 from llmdctl.cli.output import use, write_result
 from llmdctl.errors import UsageError
+from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

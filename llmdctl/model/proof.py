@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from llmdctl.model.check import OUTCOMES, Outcome
+from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +45,7 @@ class VerifyReport:
     revision: int
     server: str
     entrance: str  # where requests went in; empty when there was no way
+    asleep: tuple[str, ...]  # roles at zero that KEDA brings back when somebody asks; empty where one answers
     requests: int  # sent to the model, all proofs together
     budget: int  # the most that would have been sent
     seconds: float

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from llmdctl.model.document import Mark
 from llmdctl.model.release import Prerequisite
+from llmdctl.records import dataclass
 
 ROLES: Final = ("aggregate", "prefill", "decode", "encode")
 """Every role a model server can have."""
