@@ -82,6 +82,12 @@ class VerifyOptions(NamespaceOptions):
         int, typer.Option("--requests", metavar="N", min=0, help="Send at most this many requests to the model.")
     ] = 24
     timeout: Annotated[int, typer.Option("--timeout", metavar="SECONDS", min=1, help="Limit of each of them.")] = 60
+    wake: Annotated[
+        bool, typer.Option("--wake", help="Wake a release that sleeps by a request, and prove it then.")
+    ] = False
+    wake_timeout: Annotated[
+        int, typer.Option("--wake-timeout", metavar="SECONDS", min=1, help="How long it may take to wake.")
+    ] = 900
     prometheus: Annotated[
         str | None,
         typer.Option(
@@ -129,7 +135,7 @@ def run(asked: VerifyOptions, cluster: ClusterOptions, shown: ProofOutput) -> No
     report = use_case.verify(
         asked.release, asked.namespace, helm=doors.open_helm(cluster), cluster=doors.open_cluster(cluster),
         claims=claims, long=asked.long, budget=asked.requests, request_s=float(asked.timeout),
-        prometheus=_prometheus(asked), report=say,
+        prometheus=_prometheus(asked), wake_s=float(asked.wake_timeout) if asked.wake else None, report=say,
     )  # fmt: skip
     text = _written(report, shown, strict=asked.strict)
     if shown.to is None:
@@ -177,5 +183,6 @@ def _result(report: VerifyReport, *, strict: bool) -> results.Verification:
         release=report.release, namespace=report.namespace, recipe=report.recipe, revision=report.revision,
         server=report.server, llmdctl=__version__, verdict=wording.verdict(report),
         exit_code=wording.exit_code(report, strict=strict), counts=report.counts, entrance=report.entrance,
-        requests=report.requests, budget=report.budget, seconds=report.seconds, proofs=report.proofs,
+        asleep=report.asleep, requests=report.requests, budget=report.budget, seconds=report.seconds,
+        proofs=report.proofs,
     )  # fmt: skip

@@ -37,6 +37,9 @@ def lines(report: VerifyReport, *, verbose: bool = False, width: int | None = No
     yield ""
     yield from wrap(f"{wording.tally(report)}; {wording.effort(report)}.")
     yield from wrap(wording.verdict(report))
+    if report.asleep:
+        yield from wrap("One request wakes it, and the rest is proved then:")
+        yield f"{_INDENT}{wording.to_wake(report)}"
 
 
 def _head(proof: Proof) -> str:

@@ -41,6 +41,10 @@ class UnknowableError(Exception):
 class NotConcernedError(Exception):
     """The claim is not made of this release; the text says why."""
 
+    def __init__(self, reason: str, *, remedy: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+
 
 def passed(message: str, *evidence: Reading) -> Verdict:
     """It holds."""
@@ -63,7 +67,10 @@ Judge = Callable[["Observed"], Verdict]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """One proof as it stands in the registry. `sends`: names of the requests of `plan` that it looks at."""
+    """One proof as it stands in the registry.
+
+    `sends`: names of the requests of `plan` that it looks at. `awake`: it can hold or not only while an engine serves.
+    """
 
     code: str
     slug: str
@@ -71,6 +78,7 @@ class Claim:
     claim: str
     judge: Judge
     sends: tuple[str, ...] = ()
+    awake: bool = False
     why: str  # for its page: what goes wrong unnoticed without it
     reads: str  # for its page: where it looks
     remedy: str  # for its page: what to do, in general

@@ -12,9 +12,10 @@ from llmdctl.lint.pods import WORKER_INDEX
 from llmdctl.model.quantity import exact
 from llmdctl.prometheus import Ask
 from llmdctl.release.reading import find_all
+from llmdctl.release.sleeping import is_at_zero, waker
 from llmdctl.release.verify.asking import answers
 from llmdctl.release.verify.entrance import is_ready
-from llmdctl.release.verify.observed import Autoscaling, EnginePod, EppPod
+from llmdctl.release.verify.observed import Autoscaling, EnginePod, EppPod, Sleep
 from llmdctl.release.verify.stack import Role, Stack
 
 _LOG_BYTES: Final = 256 * 1024
@@ -108,13 +109,37 @@ def live_objects(cluster: Cluster, stack: Stack) -> dict[str, KubernetesObject]:
     return {str(key): obj for key, obj in find_all(cluster, keys).items()}
 
 
+def sleeps(cluster: Cluster, stack: Stack, engines: Iterable[EnginePod]) -> tuple[Sleep, ...]:
+    """Roles at zero that somebody brings back. Asked only where a role has no pod."""
+    there = {pod.role for pod in engines}
+    empty = [role for role in stack.roles if role.name not in there]
+    if not empty:
+        return ()
+    targets = {_workload(role) for role in empty}
+    scaled = _listed(cluster, "keda.sh/v1alpha1", "ScaledObject", stack.namespace, targets)
+    live = live_objects(cluster, stack)
+    found = []
+    for role in empty:
+        workload = live.get("/".join(_workload(role)))
+        item = waker(workload, scaled) if workload and is_at_zero(workload) and not isinstance(scaled, str) else None
+        if item is not None and workload is not None:
+            found.append(Sleep(role=role.name, workload=_place(workload), waker=_place(item)))
+    return tuple(found)
+
+
+def _workload(role: Role) -> tuple[str, str]:
+    workload = role.engine.container.pod.workload
+    return str(workload.kind), str(workload.name)
+
+
+def _place(obj: KubernetesObject) -> str:
+    return f"{obj.get('kind')}/{obj['metadata'].get('namespace', '')}/{obj['metadata']['name']}"
+
+
 def autoscaling(cluster: Cluster, stack: Stack, prometheus: Ask | None = None) -> Autoscaling:
     """ScaledObjects of the release, HPAs of its workloads, the external metrics that these read, and what Prometheus
     says to their queries: the one that is given, else the one that KEDA asks."""
-    targets = {
-        (str(role.engine.container.pod.workload.kind), str(role.engine.container.pod.workload.name))
-        for role in stack.roles
-    }
+    targets = {_workload(role) for role in stack.roles}
     scaled = _listed(cluster, "keda.sh/v1alpha1", "ScaledObject", stack.namespace, targets)
     hpas = _listed(cluster, "autoscaling/v2", "HorizontalPodAutoscaler", stack.namespace, targets)
     external = _external(cluster, stack.namespace, () if isinstance(hpas, str) else hpas)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from llmdctl.kube import KubernetesObject, Reply
 from llmdctl.memory import RoleLedger
 from llmdctl.prometheus import Exposition
+from llmdctl.release.sleeping import HELPERS
 from llmdctl.release.verify.claim import UnknowableError
 from llmdctl.release.verify.scaling import Answered
 from llmdctl.release.verify.stack import Role, Stack
@@ -73,6 +74,15 @@ class Exchange:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Sleep:
+    """A role at zero replicas that KEDA brings back when somebody asks."""
+
+    role: str
+    workload: str  # Kind/namespace/name
+    waker: str  # of its ScaledObject
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Autoscaling:
     """Objects that scale this release, and what the external metrics API says. Strings say why one is missing."""
 
@@ -102,6 +112,7 @@ class Observed:
     no_entrance: str = ""  # why no request could be sent
     ledgers: Mapping[str, RoleLedger | str] = field(default_factory=dict)  # role -> as computed, or why nothing was
     autoscaling: Autoscaling = field(default_factory=Autoscaling)
+    sleeps: tuple[Sleep, ...] = ()
     requests: int = 0
     budget: int = 0
 
@@ -112,6 +123,14 @@ class Observed:
     def ready(self) -> tuple[EnginePod, ...]:
         """Pods that serve."""
         return tuple(pod for pod in self.engines if pod.ready)
+
+    @property
+    def asleep(self) -> bool:
+        """Whether nobody is there to answer, and somebody comes when a request waits: a request would change that."""
+        entrances = {role.name for role in self.stack.roles} - HELPERS
+        return any(each.role in entrances for each in self.sleeps) and not any(
+            pod.ready and pod.role in entrances for pod in self.engines
+        )
 
     def role(self, pod: EnginePod) -> Role:
         """What was rendered for a pod."""

@@ -34,6 +34,7 @@ class Effort:
     ask: bool = True  # False: no proof that is wanted needs a request
     seed: int = 0
     request_s: float = REQUEST_S  # the longest time of one request
+    wake_s: float | None = None  # how long a release that sleeps may take to answer the first; None: it sleeps on
     prometheus: Ask | None = None  # instead of the one that KEDA asks
 
 
@@ -49,34 +50,43 @@ def observe(
     """Everything that the proofs look at. Raises the errors of `Cluster` for what nothing can be said without."""
     report("Looking at pods, objects and logs.")
     engines, epps = looking.engine_pods(cluster, stack), looking.epp_pods(cluster, stack)
+    sleeps, entrance = looking.sleeps(cluster, stack, engines), find(cluster, stack)
+    sender = _sender(cluster, stack, entrance, effort, clock) if effort.ask else None
+    if sleeps and sender is not None and effort.wake_s is not None and isinstance(entrance, Entrance):
+        report(f"Waking {', '.join(each.role for each in sleeps)} through {entrance}: at most {effort.wake_s:.0f} s.")
+        sender.send(prompts.wake(stack.served[0]), limit_s=effort.wake_s)
+        engines = looking.engine_pods(cluster, stack)
+        sleeps = looking.sleeps(cluster, stack, engines)
     ready = [pod for pod in engines if pod.ready]
     scraper = Scraper(cluster, stack)
     models = scraper.models(ready)
-    entrance = find(cluster, stack)
     picking = [pod for pod in epps if pod.ready]
     run = _Run(scraper=scraper, ready=ready, epps=picking, clock=clock, entrance=entrance)
     reason = _no_entrance(stack, entrance, ready)
-    sender: Sender | None = None
-    if isinstance(entrance, Entrance) and not reason and effort.ask:
+    if sender is not None and not reason:
         report(f"Sending requests through {entrance}.")
-        sender = Sender(
-            pods=cluster.pods,
-            entrance=entrance,
-            budget=effort.budget,
-            request_s=effort.request_s,
-            now_s=clock.monotonic,
-        )
         _converse(sender, stack, run, effort, models)
     else:
         run.scrape(START)
+    asked = sender is not None and sender.sent > 0
     return Observed(
         release=release, namespace=stack.namespace, stack=stack, engines=engines, epps=epps,
         live=looking.live_objects(cluster, stack), scrapes=run.scrapes, epp_scrapes=run.epp_scrapes,
-        proxy_scrapes=run.proxy_scrapes, models=models,
+        proxy_scrapes=run.proxy_scrapes, models=models, sleeps=sleeps,
         logs=_logs(cluster, stack, ready), exchanges=sender.exchanges if sender else {},
-        entrance=str(entrance) if sender else "", no_entrance=reason or ("" if sender else "no request was sent"),
+        entrance=str(entrance) if asked else "", no_entrance=reason or ("" if asked else "no request was sent"),
         ledgers=ledgers(stack), autoscaling=looking.autoscaling(cluster, stack, effort.prometheus),
         requests=sender.sent if sender else 0, budget=effort.budget,
+    )  # fmt: skip
+
+
+def _sender(
+    cluster: Cluster, stack: Stack, entrance: Entrance | str, effort: Effort, clock: Clock
+) -> Sender | None:  # fmt: skip
+    if isinstance(entrance, str) or not stack.served:
+        return None
+    return Sender(
+        pods=cluster.pods, entrance=entrance, budget=effort.budget, request_s=effort.request_s, now_s=clock.monotonic
     )  # fmt: skip
 
 

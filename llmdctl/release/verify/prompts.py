@@ -17,6 +17,9 @@ STREAM: Final = "stream"
 COLD: Final = "cold"
 AGAIN: Final = ("again-1", "again-2")
 LONG: Final = "long"
+WAKE: Final = "wake"
+WAKE_S: Final = 900.0
+"""How long a sleeping release may take to answer: a node to come, an image to be pulled, a model to be loaded."""
 PLAN: Final = (MODELS, SHORT, WRONG, STREAM, COLD, *AGAIN)
 """In the order of sending. `cold` and `again-N` are one long prompt; `long` is sent with --long only."""
 
@@ -71,6 +74,11 @@ def requests(model: str, *, words: int, seed: int, long: bool, length: int | Non
         tokens = min(_LONG_TOKENS, max((length or _LONG_UNKNOWN) - _ROOM, _MAX_TOKENS))
         found.append(_completion(LONG, model, "Count as far as you can.", max_tokens=tokens, stream=True, endless=True))
     return tuple(found)
+
+
+def wake(model: str) -> Sent:
+    """The one request that a sleeping release is woken by."""
+    return _completion(WAKE, model, "Wake up.")
 
 
 def prompt(words: int, seed: int) -> str:

@@ -32,14 +32,14 @@ class Sender:
     sent: int = 0
     exchanges: dict[str, Exchange] = field(default_factory=dict)
 
-    def send(self, request: Sent) -> Exchange | None:
-        """One request and what came of it; None when the budget is spent."""
+    def send(self, request: Sent, *, limit_s: float | None = None) -> Exchange | None:
+        """One request and what came of it, within `limit_s` or as long as any; None when the budget is spent."""
         if self.sent >= self.budget:
             return None
         self.sent += 1
         started_s = self.now_s()
         try:
-            made = self._stream(request, started_s) if request.stream else self._whole(request)
+            made = self._stream(request, started_s) if request.stream else self._whole(request, limit_s)
         except ClusterError as error:
             made = Exchange(name=request.name, error=error.message, blind=not isinstance(error, _TELLING))
         done = Exchange(
@@ -49,10 +49,11 @@ class Sender:
         self.exchanges[request.name] = done
         return done
 
-    def _whole(self, request: Sent) -> Exchange:
+    def _whole(self, request: Sent, limit_s: float | None) -> Exchange:
         reply = self.pods.request(
             self.entrance.namespace, self.entrance.pod, self.entrance.port, request.method,
-            self.entrance.prefix + request.path, body=request.body, headers=self._headers(), timeout_s=self.request_s,
+            self.entrance.prefix + request.path, body=request.body, headers=self._headers(),
+            timeout_s=limit_s or self.request_s,
         )  # fmt: skip
         return Exchange(name=request.name, reply=reply)
 

@@ -38,12 +38,14 @@ def verify(
     budget: int = BUDGET,
     request_s: float = REQUEST_S,
     prometheus: Ask | None = None,
+    wake_s: float | None = None,
     clock: Clock = SYSTEM_CLOCK,
     report: Reporter = lambda _: None,
 ) -> VerifyReport:
     """The proofs of a release as it runs now; at most `budget` small requests are sent to the model.
 
-    `prometheus` is asked the autoscalers' queries, instead of the one in the cluster that KEDA asks.
+    `prometheus` is asked the autoscalers' queries, instead of the one in the cluster that KEDA asks. With `wake_s` a
+    release that sleeps is woken by a request that may take so long; without, none is sent to it.
 
     Raises UsageError when there is no such release, and the errors of both doors for what nothing can be said without.
     """
@@ -58,12 +60,19 @@ def verify(
     stack = Stack(objects=objects, namespace=namespace, recipe=shown.recipe, facets=shown.facts.facets)
     asks = any(claim.sends for claim in claims)
     effort = Effort(
-        long=long, ask=asks, seed=random.getrandbits(64), budget=budget, request_s=request_s, prometheus=prometheus
+        long=long,
+        ask=asks,
+        seed=random.getrandbits(64),
+        budget=budget,
+        request_s=request_s,
+        prometheus=prometheus,
+        wake_s=wake_s,
     )
     seen = observe(cluster, stack, release=name, effort=effort, clock=clock, report=report)
     return VerifyReport(
         release=name, namespace=namespace, recipe=shown.recipe, revision=shown.revision, server=cluster.server,
-        entrance=seen.entrance, requests=seen.requests, budget=effort.budget,
+        entrance=seen.entrance, asleep=tuple(each.role for each in seen.sleeps if seen.asleep), requests=seen.requests,
+        budget=effort.budget,
         seconds=round(clock.monotonic() - started_s, 3), proofs=tuple(prove(claim, seen) for claim in claims),
     )  # fmt: skip
 
@@ -73,15 +82,25 @@ def prove(claim: Claim, seen: Observed) -> Proof:
     try:
         verdict = claim.judge(seen)
     except NotConcernedError as reason:
-        verdict = Verdict(outcome=Outcome.SKIP, message=_sentence(str(reason)))
+        verdict = Verdict(outcome=Outcome.SKIP, message=_sentence(str(reason)), remedy=reason.remedy)
     except UnknowableError as missing:
         verdict = Verdict(outcome=Outcome.UNKNOWN, message=_sentence(missing.reason), remedy=missing.remedy)
+    verdict = _sleeping(claim, seen, verdict)
     return Proof(
         code=claim.code, slug=claim.slug, title=claim.title, family=claim.family, claim=claim.claim,
         outcome=verdict.outcome, message=redact_text(_sentence(verdict.message)), evidence=verdict.evidence,
         remedy=verdict.remedy, requests=sum(name in seen.exchanges for name in claim.sends),
         doc=f"{_PAGES}/{claim.code}.md",
     )  # fmt: skip
+
+
+def _sleeping(claim: Claim, seen: Observed, verdict: Verdict) -> Verdict:
+    """Of a release that sleeps nothing is claimed that only one that serves can do; what is wrong anyway stays so."""
+    if not (claim.awake and seen.asleep) or verdict.outcome in (Outcome.FAIL, Outcome.SKIP):
+        return verdict
+    places = ", ".join(f"{each.workload} has 0 replicas until {each.waker} wakes it" for each in seen.sleeps)
+    wake = f"$ llmdctl verify {seen.release} -n {seen.namespace} --wake"
+    return Verdict(outcome=Outcome.SKIP, message=f"It sleeps: {places}.", remedy=(wake,))
 
 
 def _sentence(text: str) -> str:

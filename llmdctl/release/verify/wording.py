@@ -36,11 +36,18 @@ def verdict(report: VerifyReport) -> str:
     if counts["fail"]:
         proofs = "1 proof" if counts["fail"] == 1 else f"{counts['fail']} proofs"
         return f"Not verified: {proofs} failed."
+    if report.asleep:
+        return f"Asleep ({', '.join(report.asleep)}): nothing failed of what can be told meanwhile."
     if counts["unknown"]:
         return f"Nothing failed, and {counts['unknown']} of the claims could not be decided."
     if counts["warn"]:
         return "Verified, with warnings."
     return "Verified: everything that this release claims holds."
+
+
+def to_wake(report: VerifyReport) -> str:
+    """The command that wakes a release that sleeps and proves the rest; empty where it is awake."""
+    return f"$ llmdctl verify {report.release} -n {report.namespace} --wake" if report.asleep else ""
 
 
 def effort(report: VerifyReport) -> str:

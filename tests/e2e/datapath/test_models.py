@@ -21,13 +21,17 @@ import openai
 import pytest
 import yaml
 
-from llmdctl import assets, kube, programs
+from llmdctl import assets, helm, kube, programs
+from llmdctl.model.check import Outcome
+from llmdctl.model.hop import HEALTHY
+from llmdctl.release.doctor import diagnose, observe
+from llmdctl.release.verify import verify
 from tests.e2e.autoscaling.seen import replicas
 from tests.e2e.conftest import RealNode, beside
 from tests.e2e.datapath import gateway
 from tests.e2e.datapath.load import Load, running, stream
-from tests.e2e.datapath.proving import proofs
 from tests.e2e.datapath.serving import Serving, curl, llmdctl
+from tests.e2e.doctor.seeding import told
 from tests.e2e.sandbox.objects import wait
 
 SMALL, LARGE, THIRD = "openai/gpt-oss-20b", "Qwen/Qwen3-32B", "Qwen/Qwen3-0.6B"
@@ -192,9 +196,27 @@ def test_a_model_comes_sleeps_wakes_and_goes_and_no_other_notices(models: Models
     assert len(load.asked) > 20
 
 
-def test_it_is_proved_and_of_a_model_that_sleeps_nothing_is_claimed(models: Models, serving: Serving, proved):
+def test_it_is_proved(serving: Serving, proved):
     proved(serving)
+
+
+def test_one_that_sleeps_is_told_from_one_that_is_broken_and_proved_when_it_is_woken(models: Models, capsys):
+    kubeconfig = Path(models.node.kubeconfig)
+    cluster, door = kube.connect(kubeconfig=kubeconfig), helm.open_helm(kubeconfig=kubeconfig)
     wait("the small one to sleep", lambda: models.replicas("small") == (0, 0), limit_s=60)
-    found = proofs("small", models.namespace, kubeconfig=Path(models.node.kubeconfig))
-    assert {code for code, proof in found.items() if proof["outcome"] == "fail"} == set()
-    assert found["LV0101"]["outcome"] == "unknown"
+    asleep = verify("small", models.namespace, helm=door, cluster=cluster)
+    assert asleep.asleep == ("prefill-decode",)
+    assert {proof.outcome for proof in asleep.proofs} == {Outcome.PASS, Outcome.SKIP}, asleep.proofs
+    assert {"LV0201", "LV0301", "LV0302", "LV0801", "LV0901", "LV0903"} <= {
+        proof.code for proof in asleep.of(Outcome.PASS)
+    }
+    chosen = {"namespace": models.namespace, "release": "small"}
+    found = diagnose(observe(cluster, **chosen), **chosen)
+    assert (found.exit_code, found.requests) == (HEALTHY, 0), [told(chain) for chain in found.chains]
+    assert "asleep" in told(found.chains[0])
+    assert models.replicas("small") == (0, 0), "neither of them wakes it"
+    woken = verify("small", models.namespace, helm=door, cluster=cluster, wake_s=60.0)
+    with capsys.disabled():
+        print(f"\n{next(proof.message for proof in woken.proofs if proof.code == 'LV0904')}")
+    assert {"LV0101", "LV0302", "LV0904"} <= {proof.code for proof in woken.of(Outcome.PASS)}
+    assert not woken.of(Outcome.FAIL)

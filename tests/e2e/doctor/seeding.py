@@ -98,6 +98,7 @@ class Patient:
 def told(chain: Chain) -> str:
     """A chain in lines, for a message."""
     lines = [f"{hop.name.value} {hop.outcome.value}: {hop.saw}" for hop in chain.hops]
+    lines += [f"  {each.object}: {each.observed}" for hop in chain.hops for each in hop.evidence]
     return "\n".join([*lines, *(f"also {found.kind}: {found.message}" for found in chain.also)])
 
 

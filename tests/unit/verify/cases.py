@@ -1,7 +1,8 @@
 """A case of tests/cases/verify as a release in memory: a World that is right, but for what the case says.
 
-`world` sets its fields; of `config`, mappings are merged. `replace` changes text in `loaded` and `envoy`; `change`
-merges into rendered objects, `live` into live ones, `add` adds objects, `logs` gives engines a log (role -> text).
+`world` sets its fields; `long` and `wake` are options of verify; of `config`, mappings are merged. `replace` changes
+text in `loaded` and `envoy`; `change` merges into rendered objects, `live` into live ones, `add` adds objects, `logs`
+gives engines a log (role -> text).
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class VerifyCase(CaseFile):
 
     @cached_property
     def report(self) -> VerifyReport:
-        return Seeded(case=self.data, **_fields(self.data)).verify(long=bool(self.data.get("long")))
+        wake_s = 600.0 if self.data.get("wake") else None
+        return Seeded(case=self.data, **_fields(self.data)).verify(long=bool(self.data.get("long")), wake_s=wake_s)
 
     @property
     def proof(self) -> Proof:
@@ -62,7 +64,7 @@ def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
             assert row["old"] in text, f"{row['old']} is not in {name}"
             text = text.replace(row["old"], row["new"])
         found[name] = text
-    for name in ("args", "live_args", "log"):
+    for name in ("args", "live_args", "log", "asleep"):
         if name in found:
             found[name] = tuple(found[name])
     if "config" in found:

@@ -98,6 +98,36 @@ def engine(port: int, *more: str, weights: str = "") -> dict[str, Any]:
     return {"name": "engine", "image": "docker.io/vllm/vllm-openai:v0.32.0", "command": ["vllm", "serve"], "args": args}
 
 
+def scaled(role: str, query: str = "sum(inference_extension_flow_control_queue_size)", **spec: Any) -> dict[str, Any]:
+    """A ScaledObject that KEDA has taken up, at rest, and whose Prometheus cannot be asked from here."""
+    conditions = {"Ready": "True", "Active": "False", "Fallback": "False", "Paused": "False"}
+    metadata = {"query": query, "serverAddress": "https://prometheus.example.com"}
+    return {
+        "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": meta(f"pd-{role}", role),
+        "spec": {
+            "minReplicaCount": 0, "maxReplicaCount": 4, "scaleTargetRef": {"name": f"pd-{role}"},
+            "triggers": [{"type": "prometheus", "name": "queue", "metadata": metadata}], **spec,
+        },
+        "status": {
+            "conditions": [{"type": kind, "status": status} for kind, status in conditions.items()],
+            "health": {"s0-prometheus": {"numberOfFailures": 0, "status": "Happy"}},
+        },
+    }  # fmt: skip
+
+
+def at_rest(role: str) -> dict[str, Any]:
+    """What KEDA makes of it, while there is nobody to be scaled."""
+    conditions = [
+        {"type": "AbleToScale", "status": "True"},
+        {"type": "ScalingActive", "status": "False", "reason": "ScalingDisabled"},
+    ]
+    return {
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": meta(f"pd-{role}", role),
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": f"pd-{role}"}, "maxReplicas": 4, "metrics": []},
+        "status": {"conditions": conditions},
+    }  # fmt: skip
+
+
 @dataclass
 class World:
     """Fields with a default that is right; set one to make a fault."""
@@ -127,6 +157,8 @@ class World:
     done: str = "data: [DONE]\n\n"
     envoy: str = ENVOY
     ready: int = 2
+    asleep: tuple[str, ...] = ()  # roles at zero
+    wakes: int = 200  # what the request that wakes them gets
     block: int = BLOCK
     length: int = 2048
     blocks: int = 96
@@ -193,11 +225,15 @@ class World:
             deployment("pd-epp", "epp", 1, epp, **{"checksum/config": "new"}),
             {"apiVersion": "inference.networking.k8s.io/v1", "kind": "InferencePool", "metadata": meta("pd", "epp"),
              "spec": {"selector": pool, "targetPorts": [{"number": 8000}]}},
+            *(make(role) for role in self.asleep for make in (scaled, at_rest)),
             *self.extra,
         ]  # fmt: skip
 
     def live(self) -> None:
         for component, replicas in (("decode", 2), ("prefill", 2), ("epp", 1)):
+            if component in self.asleep:
+                self.cluster.find("Deployment", f"pd-{component}")["spec"]["replicas"] = 0
+                continue
             template = self.cluster.find("Deployment", f"pd-{component}")["spec"]["template"]
             for number in range(replicas):
                 spec = copy.deepcopy(template["spec"])
@@ -217,6 +253,16 @@ class World:
         said = () if self.loaded is None else (json.dumps({"msg": "Loaded raw configuration", "config": self.loaded}),)
         self.cluster.pod_logs["pd-epp-0", "epp", False] = ('{"msg":"Flags processed"}', *said, *self.log)
         self._tokens()
+
+    def wake(self) -> Reply:
+        """The pods that KEDA brings back, and their answer."""
+        self.now_s += 40
+        if self.wakes == 200:
+            for role in self.asleep:
+                self.cluster.find("Deployment", f"pd-{role}")["spec"]["replicas"] = 2
+            self.asleep = ()
+            self.live()
+        return _json(self.wakes, {"model": self.model, "choices": [{"text": "yes"}]})
 
     def _tokens(self) -> None:
         component = "metrics-reader" if self.epp_reader else "epp"
@@ -249,6 +295,8 @@ class World:
             return _json(self.wrong_status, {"error": {"message": "no such model"}})
         if self.status != 200:
             return _json(self.status, {})
+        if "decode" in self.asleep:
+            return self.wake()
         if body.get("stream"):
             return Reply(status=200, body=f'data: {{"choices":[]}}\n\n{self.done}'.encode())
         tokens = len(str(body["prompt"]).split())
@@ -299,7 +347,7 @@ class World:
     def epp_metrics(self, asked: PodRequest) -> Reply:
         if self.epp_auth and asked.headers.get("authorization") != "Bearer short-lived":
             return Reply(status=401)
-        sees = 2 * self.ready if self.epp_sees is None else self.epp_sees
+        sees = self.ready * (2 - len(self.asleep)) if self.epp_sees is None else self.epp_sees
         total = self.placed["picked"]
         lines = (
             f'inference_pool_ready_pods{{name="pd"}} {sees}',

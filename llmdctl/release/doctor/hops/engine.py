@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from llmdctl.lint import Manifest
+from llmdctl.lint.pods import Pod
 from llmdctl.lint.recognition import SGLANG, Engine
 from llmdctl.model.check import Evidence, Outcome
 from llmdctl.model.hop import Also, Hop, HopName
@@ -13,6 +15,7 @@ from llmdctl.release.doctor.case import ROLE, Case, engine_in
 from llmdctl.release.doctor.metrics import total
 from llmdctl.release.doctor.scene import Answer, LivePod
 from llmdctl.release.doctor.verdicts import absent, broken, hidden, kubectl, passed, unsure
+from llmdctl.release.sleeping import HELPERS, hindrance, is_at_zero, waker
 
 _RUNNING: Final = {SGLANG: ("sglang:num_running_reqs",)}
 _TOKENS: Final = {SGLANG: ("sglang:generation_tokens_total", "sglang:prompt_tokens_total")}
@@ -29,7 +32,20 @@ def judge(case: Case) -> Hop:
     refused = case.scene.hidden("Pod")
     if refused:
         return hidden(HopName.ENGINE, refused)
-    return next(_faults(case), None) or _unasked(case) or passed(HopName.ENGINE, case.identity, _count(case))
+    return next(_faults(case), None) or _unasked(case) or _asleep(case) or _well(case)
+
+
+def _well(case: Case) -> Hop:
+    return passed(HopName.ENGINE, case.identity, _count(case))
+
+
+def _asleep(case: Case) -> Hop | None:
+    """Nobody is there to answer, and somebody comes when a request waits: by design, so nothing is broken."""
+    found = sleepers(case)
+    if not asleep(case):
+        return None
+    places = ", ".join(f"{workload.identity} has 0 replicas until {item.identity} wakes it" for workload, item in found)
+    return absent(HopName.ENGINE, f"asleep: {places}")
 
 
 def _unasked(case: Case) -> Hop | None:
@@ -56,7 +72,11 @@ def roles(case: Case) -> Mapping[str, Sequence[LivePod]]:
 
 def _count(case: Case) -> str:
     parts = []
+    away = {str(pod.labels.get(ROLE) or "") for pod in _sleeping(case)}
     for role, pods in sorted(roles(case).items()):
+        if role in away:
+            parts.append(f"{role or 'its'} pods are asleep")
+            continue
         ready = sum(pod.ready for pod in pods)
         parts.append(f"{ready} of {len(pods)} {role + ' ' if role else ''}pods are ready".replace("  ", " "))
     return ", ".join(parts) or "no pod"
@@ -72,10 +92,13 @@ def _faults(case: Case) -> Iterator[Hop]:
             "vLLM, SGLang or TensorRT-LLM",
             kubectl("get pods", case.namespace),
         )
+    away = {workload.identity for workload, _ in sleepers(case)}
     for role, pods in sorted(by_role.items()):
         named = f"{role} " if role else ""
         if not pods:
-            yield _nobody(case, role)
+            workload = _workload_of(case, role)
+            if workload.identity not in away:
+                yield _nobody(case, workload)
         elif not any(pod.ready for pod in pods):
             yield _none_ready(case, named, pods)
         else:
@@ -91,12 +114,50 @@ def _faults(case: Case) -> Iterator[Hop]:
         )
 
 
-def _nobody(case: Case, role: str) -> Hop:
+def _workload_of(case: Case, role: str) -> Manifest:
+    return next(pod.workload for pod in case.templates if str(pod.labels.get(ROLE) or "") == role)
+
+
+def asleep(case: Case) -> bool:
+    """Whether nobody is there to answer until a request waits, which would change that."""
+    awake = any(pod.ready for pod in case.served if pod.labels.get(ROLE) not in HELPERS)
+    return not awake and any(str(pod.labels.get(ROLE) or "") not in HELPERS for pod in _sleeping(case))
+
+
+def _sleeping(case: Case) -> list[Pod]:
+    away = {workload.identity for workload, _ in sleepers(case)}
+    return [pod for pod in case.templates if pod.workload.identity in away]
+
+
+def sleepers(case: Case) -> list[tuple[Manifest, Manifest]]:
+    """Workloads at zero with the ScaledObject that brings each back; not where that cannot be."""
+    scaled = {id(item.value): item for item in case.scene.of("ScaledObject", namespace=case.namespace)}
+    found = []
+    for role, pods in roles(case).items():
+        if pods:
+            continue
+        workload = _workload_of(case, role)
+        item = waker(workload.value, [each.value for each in scaled.values()]) if is_at_zero(workload.value) else None
+        if item is not None and hindrance(item) is None:
+            found.append((workload, scaled[id(item)]))
+    return found
+
+
+def _nobody(case: Case, chosen: Manifest) -> Hop:
     """A workload without pods: scaled to zero, or its pods are refused."""
-    mine = [pod for pod in case.templates if str(pod.labels.get(ROLE) or "") == role]
-    chosen = mine[0].workload
     kind = chosen.kind.lower()
-    if chosen.get("spec", "replicas") == 0:
+    if is_at_zero(chosen.value):
+        item = waker(chosen.value, [each.value for each in case.scene.of("ScaledObject", namespace=case.namespace)])
+        stopped = hindrance(item) if item is not None else None
+        if stopped is not None:
+            return broken(
+                HopName.ENGINE,
+                chosen.identity,
+                f"it sleeps at 0 replicas, and nobody will wake it: {stopped[0]}",
+                "a ScaledObject that is ready and not paused",
+                stopped[1],
+                kubectl(f"scale {kind} {chosen.name} --replicas=1", chosen.namespace),
+            )
         return broken(
             HopName.ENGINE,
             chosen.identity,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from llmdctl.lint.manifest import rows
 from llmdctl.model.hop import Hop, HopName
 from llmdctl.release.doctor.case import Case, engine_in
+from llmdctl.release.doctor.hops.engine import asleep
 from llmdctl.release.doctor.scene import LivePod
 from llmdctl.release.doctor.verdicts import absent, broken, from_lint, kubectl, passed, quoted, unsure
 
@@ -16,6 +17,8 @@ def judge(case: Case) -> Hop:
     """Broken: servers of one pool that have different models, or a name that is asked for and that nobody serves."""
     if case.pool is None:
         return absent(HopName.MODEL, "the pool is not there")
+    if asleep(case):
+        return absent(HopName.MODEL, "nobody is asked while it sleeps")
     ready = [pod for pod in case.served if pod.ready]
     listed = [(pod, names) for pod in ready if (names := names_of(case, pod))]
     if not listed:

@@ -5,16 +5,24 @@ from __future__ import annotations
 from llmdctl.model.check import Evidence
 from llmdctl.model.hop import Hop, HopName
 from llmdctl.release.doctor.case import Case
+from llmdctl.release.doctor.hops.engine import asleep
 from llmdctl.release.doctor.statuses import explain
 from llmdctl.release.doctor.verdicts import absent, broken, passed, unsure
 from llmdctl.release.redaction import redact_text
 
+_INSTANCE = "app.kubernetes.io/instance"
 _SHOWN = 300  # characters of an answer
 
 
 def judge(case: Case) -> Hop:
     """Broken: no answer, or one that is no success, explained by the router's version."""
     tried = case.scene.tried.get(case.key)
+    if tried is None and asleep(case):
+        release = (case.pool.text("metadata", "labels", _INSTANCE) if case.pool else "") or case.name
+        return absent(
+            HopName.REQUEST,
+            f"none was sent, for it would wake what sleeps: `llmdctl verify {release} -n {case.namespace} --wake` does",
+        )
     if tried is None:
         return absent(HopName.REQUEST, "none was sent")
     answer = tried.answer

@@ -16,6 +16,7 @@ from llmdctl.release.verify.proofs import (
     pool,
     prefix,
     scheduler,
+    sleeping,
     streaming,
     transport,
 )
@@ -23,8 +24,8 @@ from llmdctl.release.verify.proofs import (
 CLAIMS: Final[dict[str, Claim]] = {
     claim.code: claim
     for family in (
-        endpoint, scheduler, pool, prefix, disaggregation, kv_cache, transport, flow_control, autoscaling, placement,
-        streaming, engine,
+        endpoint, scheduler, pool, prefix, disaggregation, kv_cache, transport, flow_control, autoscaling, sleeping,
+        placement, streaming, engine,
     )
     for claim in family.PROOFS
 }  # fmt: skip

@@ -90,7 +90,7 @@ PROOFS: Final = (
     Claim(
         code="LV0501", slug="prefill-remote", title="Prefill runs on prefill pods",
         claim="A long prompt that nobody has seen is processed on a prefill pod.",
-        judge=_remote, sends=(prompts.COLD,),
+        judge=_remote, awake=True, sends=(prompts.COLD,),
         why="Without a decider, with a threshold that no prompt reaches, or with a sidecar that falls back, decode pods"
         " do everything themselves: answers are right, prefill pods idle.",
         reads="The counter of prompt tokens of the prefill pods, before and after one long prompt.",
@@ -99,7 +99,7 @@ PROOFS: Final = (
     Claim(
         code="LV0502", slug="kv-moves", title="The KV cache moves to the decode pod",
         claim="The decode pod takes the KV cache of that prompt from the prefill pod, and no transfer fails.",
-        judge=_moves, sends=(prompts.COLD,),
+        judge=_moves, awake=True, sends=(prompts.COLD,),
         why="A decode pod that cannot fetch the blocks computes them again: every prompt is then processed twice.",
         reads="vllm:prompt_tokens_by_source_total{source=external_kv_transfer}, vllm:nixl_bytes_transferred and"
         " vllm:nixl_num_failed_transfers of the decode pods; sglang:kv_transfer_total_mb.",

@@ -115,7 +115,7 @@ PROOFS: Final = (
     Claim(
         code="LV0101", slug="endpoint-answers", title="The endpoint answers with the right model",
         claim="A completion asked for at the entrance is answered by the model of this release.",
-        judge=_answers, sends=(prompts.SHORT,),
+        judge=_answers, awake=True, sends=(prompts.SHORT,),
         why="All pods ready is not served: a listener, a route, the pool or the scheduler may lead nowhere.",
         reads="The answer to one short completion, sent through the entrance that clients use.",
         remedy="Walk the hops with `llmdctl doctor`: it stops at the first one that is broken.",
@@ -123,7 +123,7 @@ PROOFS: Final = (
     Claim(
         code="LV0102", slug="models-listed", title="The endpoint lists the model",
         claim="GET /v1/models names the models that this release serves.",
-        judge=_lists, sends=(prompts.MODELS,),
+        judge=_lists, awake=True, sends=(prompts.MODELS,),
         why="Clients that choose from the list find nothing, or the model of another release.",
         reads="The answer to GET /v1/models, sent through the entrance.",
         remedy="Compare the route and the pool's selector with the pods: another release may answer.",
@@ -131,7 +131,7 @@ PROOFS: Final = (
     Claim(
         code="LV0103", slug="wrong-model-refused", title="A model that does not exist is refused",
         claim="A request for an unknown model gets 404.",
-        judge=_refuses, sends=(prompts.WRONG,),
+        judge=_refuses, awake=True, sends=(prompts.WRONG,),
         why="Where a wrong name is answered, clients do not notice that they talk to another model.",
         reads="The status of one completion for a name that no model has. vLLM 0.32.0 gives 404 NotFoundError.",
         remedy="Look for a rule that rewrites model names, and at the names with `llmdctl status`.",
@@ -139,7 +139,7 @@ PROOFS: Final = (
     Claim(
         code="LV0104", slug="endpoint-streams", title="Answers stream",
         claim="A streamed completion arrives event by event and ends with [DONE].",
-        judge=_streams, sends=(prompts.STREAM,),
+        judge=_streams, awake=True, sends=(prompts.STREAM,),
         why="A proxy that gathers the answer before it passes it on makes the first token as late as the last.",
         reads="The events of one streamed completion.",
         remedy="Look for buffering in the proxies on the way.",

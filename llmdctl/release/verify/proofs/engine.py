@@ -186,7 +186,7 @@ PROOFS: Final = (
     Claim(
         code="LV1201", slug="block-size", title="Engines have the block size as rendered",
         claim="The block size that an engine runs with is the one the scheduler reckons with.",
-        judge=_block_size,
+        judge=_block_size, awake=True,
         why="An engine may change it (vLLM does for some attention kernels); prefixes then match at other borders.",
         reads="vllm:cache_config_info block_size, sglang:page_size.",
         remedy="Set the block size that the engine accepts; both sides get it from one value.",
@@ -194,7 +194,7 @@ PROOFS: Final = (
     Claim(
         code="LV1202", slug="model-length", title="Engines have the model length as rendered",
         claim="The longest request that an engine takes is the one that was computed.",
-        judge=_length,
+        judge=_length, awake=True,
         why="An engine that cuts it for want of memory refuses prompts that were promised.",
         reads="max_model_len of /v1/models, asked of the engine itself.",
         remedy="Look at the engine's log: it says why it chose another length.",
@@ -202,7 +202,7 @@ PROOFS: Final = (
     Claim(
         code="LV1203", slug="kv-cache-size", title="The KV cache holds a full request",
         claim="The KV cache of each engine holds at least one request of full length.",
-        judge=_capacity,
+        judge=_capacity, awake=True,
         why="Below that a long request can only be preempted again and again.",
         reads="num_gpu_blocks times block_size of vllm:cache_config_info; sglang:num_pages times sglang:page_size.",
         remedy="Choose a shorter model length, more tensor parallelism, or an accelerator with more memory.",
@@ -210,7 +210,7 @@ PROOFS: Final = (
     Claim(
         code="LV1204", slug="engine-arguments", title="Engines run with the arguments as rendered",
         claim="Every ready pod was started with the arguments of this revision: concurrency, parallelism, connectors.",
-        judge=_arguments,
+        judge=_arguments, awake=True,
         why="What is not in a metric, such as --max-num-seqs, is read back from the pod that runs.",
         reads="The arguments of each pod's container. Values are not shown.",
         remedy="Wait for the rollout, or install again.",
@@ -219,7 +219,7 @@ PROOFS: Final = (
         code="LV1205", slug="kv-cache-as-computed", title="The KV cache is as large as computed",
         claim="Each engine has the KV cache, and takes as many long requests at once, as was computed for its model on"
         " its accelerator.",
-        judge=_as_computed,
+        judge=_as_computed, awake=True,
         why="Replicas, queues and tiers are sized with that number; another process on the accelerator, another"
         " precision or another accelerator make it wrong without an error.",
         reads="kv_cache_size_tokens of vllm:cache_config_info (vLLM 0.32), else blocks times block size;"

@@ -116,7 +116,7 @@ PROOFS: Final = (
     Claim(
         code="LV0802", slug="requests-are-queued", title="Requests pass the queues",
         claim="Each request that is sent is counted by a queue of flow control.",
-        judge=_queues, sends=(prompts.COLD, *prompts.AGAIN),
+        judge=_queues, awake=True, sends=(prompts.COLD, *prompts.AGAIN),
         why="Priorities, fairness and limits hold only for what passes the queues. In which order they let requests go"
         " shows under load alone, which verify does not make.",
         reads="inference_extension_flow_control_request_queue_duration_seconds_count (EPP 0.7),"

@@ -96,7 +96,7 @@ PROOFS: Final = (
     Claim(
         code="LV0601", slug="kv-events-arrive", title="KV events reach the scheduler",
         claim="The scheduler hears of the blocks that engines have cached.",
-        judge=_events, sends=(prompts.COLD,),
+        judge=_events, awake=True, sends=(prompts.COLD,),
         why="A scheduler without events scores every pod alike, and still answers.",
         reads="The engines' --kv-events-config; the endpoint picker's counters of KV events (EPP 0.10), or of its index"
         " where those are switched on.",
@@ -105,7 +105,7 @@ PROOFS: Final = (
     Claim(
         code="LV0602", slug="tier-takes-blocks", title="The KV tier takes blocks",
         claim="Blocks of a processed prompt are stored beyond the accelerator.",
-        judge=_takes, sends=(prompts.COLD, *prompts.AGAIN),
+        judge=_takes, awake=True, sends=(prompts.COLD, *prompts.AGAIN),
         why="A connector that is not loaded, or a tier of no size, costs nothing and does nothing.",
         reads="vllm:kv_offload_store_bytes and its older and other names; sglang:hicache_backup_tokens.",
         remedy="Look at the engine's log for the connector.",
@@ -113,7 +113,7 @@ PROOFS: Final = (
     Claim(
         code="LV0603", slug="tier-gives-blocks", title="The KV tier gives blocks back",
         claim="Blocks have come back from the tier since the engines started.",
-        judge=_gives,
+        judge=_gives, awake=True,
         why="A tier that only takes is memory that nobody reads.",
         reads="vllm:kv_offload_load_bytes and its older and other names; sglang:load_back_tokens. Verify sends no load,"
         " so an idle release is unknown here.",

@@ -7,12 +7,14 @@ from typing import Final
 from llmdctl.model.proof import Reading
 from llmdctl.release.verify.claim import Claim, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.observed import Observed
+from llmdctl.release.verify.stack import Role
 
 
 def _places(seen: Observed) -> Verdict:
     if not seen.stack.roles:
         raise UnknowableError("no engine is recognised among the rendered objects")
     readings, wrong = [], []
+    sleeping = {each.role: each for each in seen.sleeps}
     for role in seen.stack.roles:
         workload = role.engine.container.pod.workload
         live = seen.live.get(f"{workload.kind}/{workload.name}")
@@ -27,6 +29,8 @@ def _places(seen: Observed) -> Verdict:
                 where=f"{workload.kind}/{seen.namespace}/{workload.name}", after=f"{ready} ready", expected=f"{wanted}"
             )
         )
+        if wanted == 0 and role.replicas != 0 and role.name not in sleeping:
+            wrong.append(_at_zero(seen, role))
         if ready < wanted:
             reason = next((f": {pod.name} {pod.reason or pod.phase}" for pod in pods if not pod.ready), "")
             wrong.append(
@@ -36,13 +40,24 @@ def _places(seen: Observed) -> Verdict:
         return failed(
             f"{'; '.join(wrong)}.", *readings, remedy=(f"$ llmdctl doctor {seen.release} -n {seen.namespace}",)
         )
+    if sleeping:
+        said = ", ".join(f"role {each.role} sleeps until {each.waker} wakes it" for each in seen.sleeps)
+        return passed(f"{said}; {len(seen.ready())} pods are ready.", *readings)
     return passed(f"Every role has the replicas it wants: {len(seen.ready())} pods are ready.", *readings)
+
+
+def _at_zero(seen: Observed, role: Role) -> str:
+    """Raises UnknowableError where whoever brings it back may not be read."""
+    found = seen.autoscaling.scaled_objects
+    if isinstance(found, str) and seen.stack.of_kind("ScaledObject"):
+        raise UnknowableError(f"role {role.name} has 0 replicas, and whether anything wakes it is not known: {found}")
+    return f"role {role.name} is scaled to 0, and nothing wakes it"
 
 
 PROOFS: Final = (
     Claim(
         code="LV1001", slug="replicas-placed", title="Replicas have a place and are ready",
-        claim="Of every role, as many pods are ready as its workload wants.",
+        claim="Of every role, as many pods are ready as its workload wants; one that wants none is woken by somebody.",
         judge=_places,
         why="A release answers with one pod of eight as well; capacity, and what an autoscaler adds, is missing.",
         reads="The workloads' replicas, and their pods.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from llmdctl.model.proof import Reading
@@ -16,6 +17,8 @@ _SHOWN: Final = 4
 def _selects(seen: Observed) -> Verdict:
     selector, where = _selector(seen)
     ready = seen.ready()
+    if not ready and seen.asleep:
+        return _will_select(seen, selector, where)
     if not ready:
         raise UnknowableError("no pod of an engine is ready")
     outside = [pod for pod in ready if not selector.items() <= _labels(seen, pod).items()]
@@ -27,6 +30,20 @@ def _selects(seen: Observed) -> Verdict:
         said = f"The pool selects {len(ready) - len(outside)} of {len(ready)} ready pods; not {names}."
         return failed(said, reading, remedy=_remedy(seen))
     return passed(f"The pool selects all {len(ready)} ready pods.", reading)
+
+
+def _will_select(seen: Observed, selector: Mapping[str, str], where: str) -> Verdict:
+    """Of a release that sleeps: the pods that will come, by the labels of their templates."""
+    outside = [
+        role.name for role in seen.stack.roles
+        if not selector.items() <= {key: str(value) for key, value in role.labels.items()}.items()
+    ]  # fmt: skip
+    reading = Reading(where=f"{where} spec.selector", after=f"misses {', '.join(outside)}" if outside else "fits all")
+    if outside:
+        return failed(
+            f"The pool selects no pod that {outside[0]} will have when it wakes.", reading, remedy=_remedy(seen)
+        )
+    return passed("No pod is ready, for it sleeps; the pool selects those that will come.", reading)
 
 
 def _labels(seen: Observed, pod: EnginePod) -> dict[str, str]:

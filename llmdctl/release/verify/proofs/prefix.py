@@ -95,7 +95,7 @@ PROOFS: Final = (
     Claim(
         code="LV0401", slug="prefix-caching-on", title="Engines keep prefixes",
         claim="Every engine has prefix caching on, as the scheduler assumes.",
-        judge=_is_on,
+        judge=_is_on, awake=True,
         why="A scheduler that sends requests to a cache that is not there makes load uneven and nothing faster.",
         reads="The label enable_prefix_caching of vllm:cache_config_info; the command line for SGLang.",
         remedy="Take --no-enable-prefix-caching (vLLM) or --disable-radix-cache (SGLang) out.",
@@ -103,7 +103,7 @@ PROOFS: Final = (
     Claim(
         code="LV0402", slug="prefix-hits-rise", title="A prompt that comes again is found in the cache",
         claim="The engines' counters of cached prompt tokens rise when the same prompt is sent again.",
-        judge=_hits_rise, sends=(prompts.COLD, *prompts.AGAIN),
+        judge=_hits_rise, awake=True, sends=(prompts.COLD, *prompts.AGAIN),
         why="This is what the path is installed for; requests are answered as well without it, only slower.",
         reads="vllm:prefix_cache_hits_total or sglang:cached_tokens_total of every ready pod, before and after.",
         remedy="Look at LV0401, LV0403 and LV0201.",
@@ -111,7 +111,7 @@ PROOFS: Final = (
     Claim(
         code="LV0403", slug="prefix-routed-together", title="The same prompt goes to the same pod",
         claim="Three requests with one prompt are served by one pod.",
-        judge=_together, sends=(prompts.COLD, *prompts.AGAIN),
+        judge=_together, awake=True, sends=(prompts.COLD, *prompts.AGAIN),
         why="Round robin hits a cache as well, now and then: only the place shows that routing knows prefixes.",
         reads="The counter of prompt tokens of every pod that takes whole requests.",
         remedy="Look at the weight of the prefix scorer, and at LV0203.",

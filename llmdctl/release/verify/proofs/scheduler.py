@@ -196,7 +196,7 @@ PROOFS: Final = (
     Claim(
         code="LV0203", slug="scheduler-places-requests", title="Requests are placed by the scheduler",
         claim="Requests that go in at the entrance are counted by the endpoint picker.",
-        judge=_places, sends=(prompts.COLD, *prompts.AGAIN),
+        judge=_places, awake=True, sends=(prompts.COLD, *prompts.AGAIN),
         why="With failureMode FailOpen everything is answered while the endpoint picker is away: round robin, no prefix"
         " routing, no prefill elsewhere, and no error.",
         reads="The endpoint picker's counter of requests, before and after; where that cannot be read, to which pods"

@@ -67,7 +67,7 @@ PROOFS: Final = (
     Claim(
         code="LV1102", slug="long-stream", title="A stream of 65 s arrives",
         claim="A streamed answer of 65 s is not cut.",
-        judge=_streamed, sends=(prompts.LONG,),
+        judge=_streamed, awake=True, sends=(prompts.LONG,),
         why="Load balancers and proxies outside the release have limits of their own.",
         reads="One streamed completion, with --long alone.",
         remedy="Look at LV1101, then at every proxy before the entrance.",

@@ -59,7 +59,7 @@ PROOFS: Final = (
     Claim(
         code="LV0701", slug="transport-rdma", title="KV blocks travel by RDMA",
         claim="Where a role asks for RDMA devices, the transfer library has chosen them.",
-        judge=_is_rdma,
+        judge=_is_rdma, awake=True,
         why="UCX and libfabric fall back to TCP without an error; the first token then waits for the transfer.",
         reads="What UCX or libfabric write into the log of one pod of each role. Without their messages it is unknown.",
         remedy="Look at the device in the pod, at UCX_TLS and UCX_NET_DEVICES, and at memory locking.",

@@ -1,0 +1,152 @@
+"""A role that goes to zero comes back: what wakes it is measured while it is away, and a request does wake it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from llmdctl.kube import KubernetesObject, key_of
+from llmdctl.lint.promql import selectors
+from llmdctl.model.proof import Reading
+from llmdctl.release.sleeping import hindrance, is_paused, may_sleep
+from llmdctl.release.verify import prompts
+from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
+from llmdctl.release.verify.names import EPP
+from llmdctl.release.verify.observed import Observed
+from llmdctl.release.verify.scaling import triggers
+
+_ENGINES: Final = ("vllm:", "sglang:", "trtllm")  # metrics that end with the last pod
+_GATE: Final = "flowControl"
+_SHOWN: Final = 160  # characters of an answer
+
+
+def _can_wake(seen: Observed) -> Verdict:
+    scaled = seen.autoscaling.scaled_objects
+    if isinstance(scaled, str):
+        if not seen.stack.of_kind("ScaledObject"):
+            raise NotConcernedError("no role of this release goes to zero")
+        raise UnknowableError(f"ScaledObjects cannot be listed: {scaled}")
+    mine = [item for item in scaled if may_sleep(item)]
+    if not mine:
+        raise NotConcernedError("no role of this release goes to zero")
+    if seen.stack.epp_version in EPP and seen.stack.epp_config and _GATE not in seen.stack.gates:
+        return failed(
+            "A request for a sleeping role is refused, not held: flow control is off, so nothing that could wake it"
+            " ever waits.",
+            remedy=("Install with flow control, or keep one awake: autoscaling.roles.ROLE.minReplicas=1.",),
+        )  # fmt: skip
+    readings: list[Reading] = []
+    for item in mine:
+        found = _of_one(seen, item)
+        if isinstance(found, Verdict):
+            return found
+        readings += found
+    names = ", ".join(str(item["metadata"]["name"]) for item in mine)
+    return passed(f"What wakes {names} from zero is measured while it is away.", *readings)
+
+
+def _of_one(seen: Observed, item: KubernetesObject) -> Verdict | list[Reading]:
+    """A failure, or what is measured. Raises UnknowableError."""
+    name, namespace = str(item["metadata"]["name"]), str(item["metadata"].get("namespace", ""))
+    look = f"$ kubectl -n {namespace} describe scaledobject {name}"
+    stopped = hindrance(item)
+    if stopped is not None and is_paused(item):
+        return failed(f"{name} is not woken from zero: {stopped[0]}.", remedy=(stopped[1],))
+    if stopped is not None:
+        raise UnknowableError(f"{stopped[0]}, as LV0901 says", remedy=(stopped[1],))
+    wakers = [trigger for trigger, query, _ in triggers(item) if not _only_engines(query)]
+    others = [str(row.get("type")) for row in item["spec"].get("triggers") or () if row.get("type") != "prometheus"]
+    if not wakers and not others:
+        return failed(
+            f"{name} goes to zero, and every trigger asks for metrics of the engines, which end with the last of them:"
+            " nothing brings the first back.",
+            remedy=("Add a trigger on the endpoint picker's queue, or set minReplicaCount to 1.", look),
+        )  # fmt: skip
+    measured = list(_measured(seen, item, wakers))
+    if measured:
+        return measured
+    silent = next((_silence(seen, name, trigger) for trigger in wakers if _silence(seen, name, trigger)), "")
+    if silent:
+        return failed(f"{name} is not woken from zero: {silent}.", remedy=("Look at LV0901.", look))
+    raise UnknowableError(
+        f"what wakes {name} is a trigger of type {others[0]}, which verify cannot ask"
+        if others and not wakers
+        else f"neither Prometheus nor KEDA says what {', '.join(wakers)} of {name} reads",
+        remedy=(look,),
+    )
+
+
+def _only_engines(query: str) -> bool:
+    asked = [found.metric for found in selectors(query)]
+    return bool(asked) and all(metric.startswith(_ENGINES) for metric in asked)
+
+
+def _measured(seen: Observed, item: KubernetesObject, wakers: list[str]) -> Iterator[Reading]:
+    """Triggers that read a number now: as Prometheus answers, else as KEDA says of itself."""
+    health: Mapping[str, Any] = (item.get("status") or {}).get("health") or {}
+    for index, row in enumerate(item["spec"].get("triggers") or ()):
+        trigger = str(row.get("name") or f"s{index}-prometheus")
+        if trigger not in wakers:
+            continue
+        answer = seen.autoscaling.answers.get(f"{key_of(item).name}/{trigger}")
+        least = (row.get("metadata") or {}).get("activationThreshold") or 0
+        if answer is not None and answer.value is not None:
+            yield Reading(where=f"Prometheus {trigger}", after=f"{answer.value:g}", expected=f"above {least} wakes it")
+        elif answer is None and (health.get(f"s{index}-prometheus") or {}).get("status") == "Happy":
+            yield Reading(where=f"KEDA's health of s{index}-prometheus", after="Happy", expected="Happy")
+
+
+def _silence(seen: Observed, name: str, trigger: str) -> str:
+    """Why a trigger reads nothing; empty where nobody could ask."""
+    answer = seen.autoscaling.answers.get(f"{name}/{trigger}")
+    if answer is None:
+        return ""
+    return f"trigger {trigger}: {answer.error}" if answer.error else f"Prometheus has no series for trigger {trigger}"
+
+
+def _wakes(seen: Observed) -> Verdict:
+    if prompts.WAKE not in seen.exchanges:
+        if not seen.asleep:
+            raise NotConcernedError("it does not sleep")
+        wake = f"$ llmdctl verify {seen.release} -n {seen.namespace} --wake"
+        raise NotConcernedError("it sleeps, and nobody asked for it to be woken", remedy=(wake,))
+    done = seen.exchanges[prompts.WAKE]
+    if done.blind:
+        raise UnknowableError(done.error)
+    after = f"{done.reply.status} after {done.seconds:.1f} s" if done.reply else f"no answer: {done.error}"
+    reading = Reading(where=f"{seen.entrance} /v1/completions", after=after, expected="200")
+    if done.reply is not None and done.reply.good:
+        return passed(f"It slept, and answered {done.seconds:.1f} s after it was asked.", reading)
+    said = done.reply.text.strip()[:_SHOWN] if done.reply else ""
+    return failed(
+        f"The request that was to wake it got {after}{f': {said}' if said else ''}.", reading,
+        remedy=(
+            "Was it refused at once, look at LV0801 (flow control holds it) and LV0903; did it wait, at the new pod:",
+            f"$ llmdctl doctor {seen.release} -n {seen.namespace}",
+        ),
+    )  # fmt: skip
+
+
+PROOFS: Final = (
+    Claim(
+        code="LV0903", slug="sleep-can-end", title="What wakes a role from zero is measured",
+        claim="Of every role that goes to zero, something that is there meanwhile is measured and brings it back: a"
+        " request that waits in the endpoint picker.",
+        judge=_can_wake,
+        why="Metrics of engines end with the last engine. A role that is scaled by them alone, or whose requests are"
+        " refused instead of held, goes to zero at night and stays there.",
+        reads="The triggers of ScaledObjects with minReplicaCount 0, what Prometheus answers to them (else KEDA's own"
+        " health of them), and flow control in the endpoint picker's configuration.",
+        remedy="Add a trigger on the endpoint picker's queue and switch flow control on, or keep one replica.",
+        sources=("https://keda.sh/docs/2.21/reference/scaledobject-spec/#minreplicacount",),
+    ),
+    Claim(
+        code="LV0904", slug="request-wakes", title="A request wakes it",
+        claim="A release that sleeps answers a request, when a replica is there.",
+        judge=_wakes, sends=(prompts.WAKE,),
+        why="Nodes that are gone, a model that is gone, a limit of time on the way: whether a release comes back shows"
+        " when somebody asks, which should not be a customer.",
+        reads="With --wake alone: one request to a release that sleeps, and how long it takes.",
+        remedy="`llmdctl doctor` says why the new pod is pending or not ready.",
+    ),
+)  # fmt: skip
