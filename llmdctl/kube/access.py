@@ -29,6 +29,12 @@ class Access:
     tls_server_name: str | None = None  # the name to ask for and to check, when it is not that of the address
     proxy: str | None = None  # URL
     authorization: Callable[[], str | None] = anonymous  # the header's value, asked for each request: tokens change
+    impersonated: tuple[tuple[str, str], ...] = ()  # headers that name somebody else to act for
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Who asks, as headers; one name may come several times."""
+        shown = self.authorization()
+        return [*([("authorization", shown)] if shown else []), *self.impersonated]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

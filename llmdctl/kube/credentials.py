@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
 
 from llmdctl.errors import UnreachableError
 from llmdctl.kube.access import Access, Pem, anonymous, tls_context
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from kubernetes.client import Configuration
 
 _BY_LIBRARY: Final = ("exec", "auth-provider")
+_PROXIES: Final = frozenset({"http", "https"})
 _NOBODY: Final = Entry(settings={}, folder=Path())
 
 
@@ -38,7 +40,7 @@ def access(config: Kubeconfig, context: str, files: Sequence[Path]) -> Access:
     user = config.users.get(str(chosen.get("user", "")), _NOBODY)
     try:
         if any(user.settings.get(key) for key in _BY_LIBRARY):
-            return _by_library(cluster, file, context)
+            return _by_library(cluster, user, file, context)
         return _way(cluster, user, authorization=_authorization(user))
     except (OSError, binascii.Error, TypeError, ValueError) as cause:  # no such file, no certificate, no base64
         raise UnreachableError(f"the kubeconfig {file} cannot be used: {_words(cause)}") from cause
@@ -58,7 +60,7 @@ def of_pod() -> Access:
     return Access(
         server=str(found.host),
         tls=tls_context(authority=authority, certificate=Pem(), key=Pem()),
-        proxy=proxy_of_environment(str(found.host)),
+        proxy=_proxy(str(found.host), None),
         authorization=_of(found),
     )
 
@@ -78,9 +80,28 @@ def _way(cluster: Entry, user: Entry, *, authorization: Callable[[], str | None]
         server=server,
         tls=tls,
         tls_server_name=str(settings["tls-server-name"]) if settings.get("tls-server-name") else None,
-        proxy=str(settings["proxy-url"]) if settings.get("proxy-url") else proxy_of_environment(server),
+        proxy=_proxy(server, settings.get("proxy-url")),
         authorization=authorization,
+        impersonated=_impersonated(user),
     )
+
+
+def _proxy(server: str, stated: object) -> str | None:
+    """That of the kubeconfig wins over those of the environment. Raises ValueError for one that cannot be used."""
+    proxy = str(stated) if stated else proxy_of_environment(server)
+    if proxy is not None and urlsplit(proxy).scheme not in _PROXIES:
+        raise ValueError(f"its proxy {proxy} speaks neither HTTP nor HTTPS, which alone llmdctl can use")
+    return proxy
+
+
+def _impersonated(user: Entry) -> tuple[tuple[str, str], ...]:
+    """Headers of `as` and its kin (Kubernetes, "User impersonation"); the keys of extras are written as in a URL."""
+    given: Mapping[str, Any] = user.settings
+    named = [("Impersonate-User", given.get("as")), ("Impersonate-Uid", given.get("as-uid"))]
+    named += [("Impersonate-Group", group) for group in given.get("as-groups") or ()]
+    for key, values in (given.get("as-user-extra") or {}).items():
+        named += [(f"Impersonate-Extra-{quote(key, safe='')}", value) for value in values]
+    return tuple((name, str(value)) for name, value in named if value)
 
 
 def _pem(entry: Entry, key: str) -> Pem:
@@ -92,21 +113,21 @@ def _pem(entry: Entry, key: str) -> Pem:
 
 
 def _authorization(user: Entry) -> Callable[[], str | None]:
-    """By the first that is there, in kubectl's order: a token, a file with one that changes, a name and password."""
+    """By the first that is there, in client-go's order: a file with a token, a token, a name and password."""
     given: Mapping[str, Any] = user.settings
-    if token := given.get("token"):
-        return lambda: f"Bearer {token}"
     if name := given.get("tokenFile"):
         file = user.folder / str(name)
         file.read_bytes()  # what cannot be read is said at once
         return lambda: f"Bearer {file.read_text(encoding='utf-8').strip()}"
+    if token := given.get("token"):
+        return lambda: f"Bearer {token}"
     if given.get("username") and given.get("password"):
         pair = base64.b64encode(f"{given['username']}:{given['password']}".encode()).decode()
         return lambda: f"Basic {pair}"
     return anonymous
 
 
-def _by_library(cluster: Entry, file: str, context: str) -> Access:
+def _by_library(cluster: Entry, user: Entry, file: str, context: str) -> Access:
     from kubernetes import config
     from kubernetes.client import Configuration
 
@@ -120,8 +141,10 @@ def _by_library(cluster: Entry, file: str, context: str) -> Access:
             raise UnreachableError(f"the kubeconfig {file} cannot be used: {_words(cause)}") from cause
     if said:
         raise UnreachableError(f"the credential plugin of the kubeconfig {file} failed: {said[-1]}")
-    shown = {"client-certificate": found.cert_file, "client-key": found.key_file}  # of the plugin, or of the file
-    user = Entry(settings={key: name for key, name in shown.items() if name}, folder=Path.cwd())
+    if found.cert_file:  # of the plugin
+        pair = {"client-certificate": found.cert_file, "client-key": found.key_file}
+        kept = {key: value for key, value in user.settings.items() if not key.startswith("client-")}
+        user = Entry(settings={**kept, **pair}, folder=Path.cwd())
     return _way(cluster, user, authorization=_of(found))
 
 

@@ -51,14 +51,13 @@ def _tls(access: Access) -> dict[str, Any]:
 
 def _options(access: Access, timeout_s: float) -> dict[str, Any]:
     sent = [f"sec-websocket-protocol: {_SUBPROTOCOL}"]
-    if shown := access.authorization():
-        sent.append(f"authorization: {shown}")
+    sent += [f"{name}: {value}" for name, value in access.headers()]
     options: dict[str, Any] = {"header": sent, "timeout": timeout_s}
     proxy = urlsplit(access.proxy or "")
     if proxy.hostname is None:  # the environment has been asked already, and is only left alone where a proxy is named
         return options | {"http_proxy_host": "nobody", "http_no_proxy": ["*"]}
-    options |= {"http_proxy_host": proxy.hostname, "http_proxy_port": proxy.port or _PORTS.get(proxy.scheme, 1080)}
-    options |= {"http_no_proxy": [""], "proxy_type": proxy.scheme if proxy.scheme.startswith("socks") else "http"}
+    options |= {"http_proxy_host": proxy.hostname, "http_proxy_port": proxy.port or _PORTS[proxy.scheme]}
+    options |= {"http_no_proxy": [""], "proxy_type": "http"}
     if proxy.username:
         options["http_proxy_auth"] = (unquote(proxy.username), unquote(proxy.password or ""))
     return options

@@ -130,12 +130,13 @@ class Transport:
         accept: str,
         content_type: str,
     ) -> Answer:
+        from urllib3 import HTTPHeaderDict
         from urllib3.exceptions import HTTPError, SSLError
 
         url = f"{self.server}{path}?{urlencode(query)}" if query else f"{self.server}{path}"
-        headers = {**self._headers, "Accept": accept, "Content-Type": content_type}
-        if shown := self._access.authorization():
-            headers["authorization"] = shown
+        headers = HTTPHeaderDict({**self._headers, "Accept": accept, "Content-Type": content_type})
+        for name, value in self._access.headers():
+            headers.add(name, value)
         try:
             response = self._pool.request(
                 method, url, body=None if body is None else json.dumps(body), headers=headers,
@@ -168,10 +169,6 @@ def _pool(access: Access) -> PoolManager:
         settings["server_hostname"] = access.tls_server_name
     if access.proxy is None:
         return PoolManager(**settings)
-    if access.proxy.startswith("socks"):
-        from urllib3.contrib.socks import SOCKSProxyManager
-
-        return SOCKSProxyManager(access.proxy, **settings)
     named = urlsplit(access.proxy)
     if named.username:
         pair = f"{unquote(named.username)}:{unquote(named.password or '')}"

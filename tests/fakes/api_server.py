@@ -136,6 +136,7 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[FakeApiServer]:
     fake.address = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that goes is what is tested
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

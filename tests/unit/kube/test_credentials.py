@@ -60,7 +60,6 @@ USERS: list[tuple[str, Settings]] = [
     ("nobody", {}),
     ("a token", {"token": "abc"}),
     ("a file with a token", {"tokenFile": "token"}),
-    ("a token before a file", {"token": "abc", "tokenFile": "token"}),
     ("a password", {"username": "me", "password": "p:w"}),
     ("a token before a password", {"token": "abc", "username": "me", "password": "p:w"}),
     ("half a password", {"username": "me"}),
@@ -91,6 +90,38 @@ def test_a_user_is_read_as_the_client_library_reads_it(tmp_path: Path, user: Set
     mine = read(file)
     assert (mine.server, mine.proxy) == (theirs.host, theirs.proxy)
     assert mine.authorization() == theirs.get_api_key_with_prefix("BearerToken")
+
+
+def test_a_file_with_a_token_wins_over_a_token_as_in_client_go(tmp_path: Path):
+    (tmp_path / "token").write_text("of-file")
+    file = written(tmp_path, config("http://api.example", user={"token": "abc", "tokenFile": "token"}))
+    assert read(file).authorization() == "Bearer of-file"
+
+
+@pytest.mark.allow_loopback
+@pytest.mark.parametrize("user", [{"token": "abc"}, dict(USERS)["a plugin"]], ids=["a token", "a plugin"])
+def test_who_acts_for_another_says_so(tmp_path: Path, user: Settings):
+    another = {
+        "as": "jane",
+        "as-uid": "7",
+        "as-groups": ["dev", "ops"],
+        "as-user-extra": {"acme.com/project": ["x"], "scopes": ["a", "b"]},
+    }
+    found = read(written(tmp_path, config("http://api.example", user=user | another)))
+    assert found.headers() == [
+        ("authorization", "Bearer abc" if "token" in user else "Bearer of-plugin"),
+        ("Impersonate-User", "jane"),
+        ("Impersonate-Uid", "7"),
+        ("Impersonate-Group", "dev"),
+        ("Impersonate-Group", "ops"),
+        ("Impersonate-Extra-acme.com%2Fproject", "x"),
+        ("Impersonate-Extra-scopes", "a"),
+        ("Impersonate-Extra-scopes", "b"),
+    ]
+    with serving() as fake:
+        fake.on("/version", Reply(200, {"gitVersion": "v1.34.4"}))
+        connect(kubeconfig=written(tmp_path, config(fake.address, user=user | another))).version()
+    assert fake.asked[-1].headers["Impersonate-User"] == "jane"
 
 
 def test_the_client_library_is_imported_for_plugins_alone(tmp_path: Path):
@@ -128,6 +159,7 @@ BAD: list[tuple[str, Settings, Settings, str]] = [
     ("no key", {}, {"client-certificate": "none.crt", "client-key": "none.key"}, r"none\.crt: No such file"),
     ("no token file", {}, {"tokenFile": "none"}, "none: No such file"),
     ("no server", {"server": ""}, {}, "leads to no server"),
+    ("a SOCKS proxy", {"proxy-url": "socks5://proxy:1080"}, {}, "neither HTTP nor HTTPS"),
 ]
 
 
