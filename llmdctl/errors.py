@@ -7,9 +7,8 @@ them; nothing else does.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
-
-from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,6 @@ from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, NamespaceOptions, OutputOptions
 from llmdctl.cli.output import say, use, write_result
 from llmdctl.errors import UsageError
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.model.hop import Diagnosis

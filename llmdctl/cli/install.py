@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,6 @@ from llmdctl.cli import complete, composing, doors, judging
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, OutputOptions, RecipeOptions, ReleaseOptions
 from llmdctl.cli.output import use, write_result
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.cli import results

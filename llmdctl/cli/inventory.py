@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,7 +15,6 @@ from llmdctl.cli.declared import declared
 from llmdctl.cli.options import CatalogOptions, ClusterOptions, NamespaceOptions, OutputOptions
 from llmdctl.cli.output import Format, console, replace_file, say, session, use, write_json, write_result
 from llmdctl.errors import ClusterError, UsageError
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.model.inventory import Inventory

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +15,6 @@ from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions
 from llmdctl.cli.output import Format, OutputChoice, say, session, use, write_json, write_result, write_text
 from llmdctl.errors import StrictWarningError, UsageError
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.lint import Configuration, Read, Suppression

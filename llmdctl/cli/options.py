@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +10,6 @@ import typer
 
 from llmdctl.cli import complete
 from llmdctl.cli.output import Format
-from llmdctl.records import dataclass
 
 _FACETS = "Facets"
 _CHANGES = "Your own changes"

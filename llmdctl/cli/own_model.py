@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -13,7 +14,6 @@ from llmdctl.cli.declared import declared
 from llmdctl.cli.options import OutputOptions
 from llmdctl.cli.output import Format, say, session, use, write_result
 from llmdctl.errors import UsageError
-from llmdctl.records import dataclass
 
 INDEX: Final = "model.safetensors.index.json"
 _MOST_BYTES: Final = 64 * 2**20  # the index of a model with a trillion parameters has 15 MB

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,6 @@ from llmdctl.cli.options import ClusterOptions, RecipeOptions, ReleaseOptions
 from llmdctl.cli.output import OutputChoice, replace_file, say, use, write_text
 from llmdctl.cli.reports import ReportFormat, columns, written
 from llmdctl.errors import UsageError
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.model.check import PreflightReport

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -10,7 +11,6 @@ from llmdctl.cli import complete, composing, judging, own_model
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import CatalogOptions, OutputOptions, RecipeOptions
 from llmdctl.cli.output import use, write_result
-from llmdctl.records import dataclass
 
 app = typer.Typer(help="The well-lit paths: list, show, validate, explain, model.", no_args_is_help=True)
 app.command("model")(own_model.run)

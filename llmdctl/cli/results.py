@@ -7,6 +7,7 @@ public format. Names are snake_case; a field is never removed without a new `api
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from llmdctl.errors import Problem
@@ -15,7 +16,6 @@ from llmdctl.model.finding import Finding, Severity
 from llmdctl.model.proof import Proof
 from llmdctl.model.recipe import Evidence, Origin
 from llmdctl.model.release import ObjectChange, ReleaseStatus
-from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,6 @@ from llmdctl.cli import composing, faults, sandbox_images
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import CatalogOptions, OutputOptions, SandboxName
 from llmdctl.cli.output import say, use, write_result
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.sandbox import RealNode, SandboxStatus, SimulatedNodes

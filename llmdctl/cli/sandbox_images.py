@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,6 @@ import typer
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import OutputOptions
 from llmdctl.cli.output import say, use, write_result
-from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

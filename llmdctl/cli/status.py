@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -11,7 +12,6 @@ from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, NamespaceOptions, OutputOptions
 from llmdctl.cli.output import use, write_result
 from llmdctl.errors import UsageError
-from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -12,7 +13,6 @@ from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, NamespaceOptions, OutputOptions
 from llmdctl.cli.output import say, use, write_result
 from llmdctl.errors import UsageError
-from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

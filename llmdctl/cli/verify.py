@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +14,6 @@ from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, NamespaceOptions
 from llmdctl.cli.output import Format, OutputChoice, as_text, replace_file, say, use, write_text
 from llmdctl.cli.reports import columns
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.cli import results

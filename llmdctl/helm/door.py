@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from llmdctl.model.release import ReleaseSpec
-from llmdctl.records import dataclass
 
 ASSUMED_KUBERNETES: Final = "1.34.4"
 """Rendered for where no cluster says otherwise. Fixed, because each Helm assumes another version of its own."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.errors import (
@@ -20,7 +21,6 @@ from llmdctl.errors import (
     UnauthenticatedError,
     UnreachableError,
 )
-from llmdctl.records import dataclass
 
 _LONGEST: Final = 1500  # characters of helm's words that are passed on; helm 3 quotes whole objects
 _ADVICE: Final = "Use --debug flag to render out invalid YAML"  # of helm template, to a flag that llmdctl has not

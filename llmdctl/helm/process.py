@@ -7,10 +7,10 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.errors import HelmError, Interrupted, ProgramError
-from llmdctl.records import dataclass
 
 _GRACE_S: Final = 20.0  # helm records the release as failed when it is told to stop; that takes a few requests
 _LEFT_OUT: Final = ("HELM_KUBE", "HELM_DEBUG", "HELM_NAMESPACE", "HELM_DRIVER")

@@ -10,9 +10,8 @@ import ssl
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-
-from llmdctl.records import dataclass
 
 
 def anonymous() -> str | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.errors import ConflictError, WaitError
 from llmdctl.kube.door import FIELD_MANAGER, Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey
-from llmdctl.records import dataclass
 
 _POLL_S: Final = 0.1
 

@@ -8,12 +8,11 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from llmdctl.errors import BrokenOffError, ClusterError
 from llmdctl.kube.tunnel import HttpSocket, Tunnel
-from llmdctl.records import dataclass
 
 TIMEOUT_S: Final = 15.0
 _LARGEST_BYTES: Final = 64 * 1024 * 1024  # of an answer that is read whole; an engine's metrics are below 1 MiB

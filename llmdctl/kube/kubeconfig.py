@@ -7,13 +7,13 @@ import binascii
 import datetime
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from llmdctl.errors import UnreachableError
 from llmdctl.kube.merged import Entry, kubeconfig_files, merged
-from llmdctl.records import dataclass
 
 _NOTHING = Entry(settings={}, folder=Path())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -15,7 +15,6 @@ from llmdctl.kube.transport import JSON_TYPE
 from llmdctl.model.inventory import Section, Seen
 from llmdctl.model.sections import ENOUGH_IN_ONE_NAMESPACE, OBJECTS, OF_ONE_NAMESPACE, Kind
 from llmdctl.model.trimming import trimmer
-from llmdctl.records import dataclass
 
 Item = Mapping[str, Any]
 Trim = Callable[[Item, str, str], dict[str, Any]]

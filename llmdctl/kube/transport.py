@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from ssl import CERT_NONE
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlencode, urlsplit
@@ -13,7 +14,6 @@ from llmdctl import __version__
 from llmdctl.errors import ClusterError, TimedOutError, UnreachableError
 from llmdctl.kube.dialing import dial
 from llmdctl.kube.failures import translate
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager

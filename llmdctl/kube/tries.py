@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -19,7 +20,6 @@ from llmdctl.model.inventory import Section, Seen
 from llmdctl.model.release import ObjectKey
 from llmdctl.model.sections import Kind
 from llmdctl.model.trimming import trimmer
-from llmdctl.records import dataclass
 
 Item = Mapping[str, Any]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from llmdctl.lint.manifest import Place, rows
 from llmdctl.lint.shell import ShellWord, commands
-from llmdctl.records import dataclass
 
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)")  # of Kubernetes; `$$(X)` stands for itself
 _SHELLS = ("sh", "bash", "ash", "dash")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,6 @@ import yaml
 
 from llmdctl.errors import Problem, UsageError
 from llmdctl.lint.suppression import CODES, unknown_code
-from llmdctl.records import dataclass
 
 FILE_NAME: Final = ".llmdctl-lint.yaml"
 _KEYS: Final = ("ignore", "engine_version", "epp_version")

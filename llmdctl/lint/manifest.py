@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import yaml
@@ -10,7 +11,6 @@ import yaml
 from llmdctl.lint.rule import Code
 from llmdctl.model.document import json_path
 from llmdctl.model.finding import Finding, Severity
-from llmdctl.records import dataclass
 
 Place: TypeAlias = tuple[str | int, ...]
 

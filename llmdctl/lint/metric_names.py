@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
 from llmdctl.lint.epp.catalogue import VERSIONS
-from llmdctl.records import dataclass
 
 EPP_PREFIXES: Final = (
     "llm_d_epp_",

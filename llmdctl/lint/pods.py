@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,6 @@ from llmdctl.lint.command import CommandLine, Word, started
 from llmdctl.lint.manifest import Manifest, Place, look, rows
 from llmdctl.lint.rule import Code
 from llmdctl.model.finding import Finding, Severity
-from llmdctl.records import dataclass
 
 _TEMPLATES: Mapping[str, tuple[Place, ...]] = {
     "Pod": ((),),
@@ -149,7 +148,9 @@ class Container:
         )
         if word is None or not word.line or found.line is None:
             return found
-        return replace(found, line=found.line + word.line + 1)
+        return Finding(
+            **{name: getattr(found, name) for name in found.__slots__} | {"line": found.line + word.line + 1}
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

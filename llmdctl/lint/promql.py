@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
-
-from llmdctl.records import dataclass
 
 _TOKEN: Final = re.compile(
     r"""\s+ | \#[^\n]*

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from llmdctl.lint.manifest import Manifest, Place, look, rows
-from llmdctl.records import dataclass
 
 EXPRESSION, EXTERNAL = "promql", "external"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
@@ -171,7 +171,7 @@ def _duplicate(manifest: Manifest, path: Place, node: yaml.Node, key: str) -> Fi
         "Merge the two into one.",
     )
     line = manifest.first_line + node.start_mark.line + 1
-    return replace(found, line=line)
+    return Finding(**{name: getattr(found, name) for name in found.__slots__} | {"line": line})
 
 
 def _unfolded(manifest: Manifest) -> Iterator[Manifest]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.lint.command import CommandLine, after, canonical
 from llmdctl.lint.pods import Container, image
-from llmdctl.records import dataclass
 
 VLLM, SGLANG, TRTLLM = "vllm", "sglang", "trtllm"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from llmdctl.model.finding import Finding, Severity
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.lint.world import World

@@ -10,11 +10,10 @@ import difflib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
-
-from llmdctl.records import dataclass
 
 Version: TypeAlias = tuple[int, ...]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from llmdctl.errors import Problem, UsageError
@@ -14,7 +14,6 @@ from llmdctl.lint.rule import Code, codes
 from llmdctl.lint.rules import CODES as RULE_CODES
 from llmdctl.lint.world import ANNOTATION, World, annotated
 from llmdctl.model.finding import Finding, Severity
-from llmdctl.records import dataclass
 
 OWN_CODES: Final = codes(
     (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -14,7 +15,6 @@ from llmdctl.lint.queries import Query, queries_of
 from llmdctl.lint.reading import inside
 from llmdctl.lint.recognition import Engine, Sidecar, engine_of, epp_line, sidecar_of
 from llmdctl.model.finding import Severity
-from llmdctl.records import dataclass
 
 POOL_KINDS: Final = ("InferencePool",)
 ANNOTATION: Final = "lint.llmdctl.dev/ignore"

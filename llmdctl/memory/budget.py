@@ -10,12 +10,12 @@ holds to 0.01 GiB on the eight published measurements on H100
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.memory.facts import ModelFacts
 from llmdctl.memory.kv import kv_bytes_per_sequence
 from llmdctl.memory.weights import loaded_expert_bytes, loaded_weight_bytes
-from llmdctl.records import dataclass
 
 MIB: Final = 2**20
 GIB: Final = 2**30

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
-
-from llmdctl.records import dataclass
 
 _DTYPE_BYTES: Final = {
     "bfloat16": 2,

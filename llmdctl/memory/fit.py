@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.memory.alignment import cut_blocks, undivided_heads
 from llmdctl.memory.budget import GIB, kv_budget, usable_bytes
 from llmdctl.memory.facts import ModelFacts
 from llmdctl.memory.kv import kv_bytes_per_sequence
-from llmdctl.records import dataclass
 
 DEFAULT_UTILISATION: Final = 0.9
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from llmdctl.memory.budget import KvBudget, default_sequences, kv_budget, usable_bytes
@@ -10,7 +11,6 @@ from llmdctl.memory.facts import ModelFacts
 from llmdctl.memory.fit import DEFAULT_UTILISATION
 from llmdctl.memory.kv import kv_bytes_per_sequence
 from llmdctl.model.recipe import RoleSpec
-from llmdctl.records import dataclass
 
 Facts = Mapping[str, Mapping[str, Any]]
 """Axis -> the facts of its facet, as `Recipe.facts`."""

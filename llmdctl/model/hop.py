@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from llmdctl.model.check import Evidence, Outcome
-from llmdctl.records import dataclass
 
 
 class HopName(StrEnum):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from llmdctl.model.document import Mark
 from llmdctl.model.release import Prerequisite
-from llmdctl.records import dataclass
 
 ROLES: Final = ("aggregate", "prefill", "decode", "encode")
 """Every role a model server can have."""

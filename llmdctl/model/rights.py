@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
-
-from llmdctl.records import dataclass
 
 Item = Mapping[str, Any]
 Plurals = Mapping[tuple[str, str], str]

@@ -7,9 +7,8 @@ finalizers, ownerReferences, resourceVersion. Values of Secrets are never asked 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
-
-from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

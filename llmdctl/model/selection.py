@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
-
-from llmdctl.records import dataclass
 
 AXES: Final = (
     "model",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,6 @@ from llmdctl.model.quantity import ACCELERATORS
 from llmdctl.preflight.capacity import eligible
 from llmdctl.preflight.devices import Wanted, allocate, devices_left, wanted
 from llmdctl.preflight.topology import Topology
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sized
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from llmdctl.model.check import Evidence
@@ -13,7 +14,6 @@ from llmdctl.preflight.node import Node
 from llmdctl.preflight.nodelocal import in_service
 from llmdctl.preflight.nodeselection import chosen
 from llmdctl.preflight.workload import COMPONENT_LABEL, PodTemplate
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case

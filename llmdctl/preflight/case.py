@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,6 @@ from llmdctl.preflight.node import Node
 from llmdctl.preflight.requests import Amounts
 from llmdctl.preflight.verdict import UnknowableError
 from llmdctl.preflight.workload import PodTemplate, templates
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.preflight.candidates import Candidate, Server

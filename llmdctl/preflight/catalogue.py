@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 from llmdctl.model.quantity import ACCELERATORS
 from llmdctl.preflight.products import OTHERS
-from llmdctl.records import dataclass
 
 PRODUCT: Final = "nvidia.com/gpu.product"
 COREWEAVE: Final = "gpu.nvidia.com/model"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from llmdctl.preflight.crd import Version, version
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case

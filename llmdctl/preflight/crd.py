@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from llmdctl.model.check import Evidence
 from llmdctl.model.release import Prerequisite
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case

@@ -6,12 +6,12 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/dynamic-resource-allocat
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from llmdctl.preflight.cel import UnsupportedError, chooses
 from llmdctl.preflight.slices import PublishedDevice, by_node
 from llmdctl.preflight.verdict import UnknowableError
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case

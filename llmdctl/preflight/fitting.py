@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from llmdctl.memory import RoleLedger, role_ledger, serves_the_facet
@@ -11,7 +11,6 @@ from llmdctl.model.device import Device
 from llmdctl.model.recipe import Recipe, RoleSpec
 from llmdctl.preflight.candidates import Candidate, Server
 from llmdctl.preflight.verdict import UnknowableError, Verdict, skipped
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +15,6 @@ from llmdctl.preflight.memories import device_memory, stated_memory
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.rdma import rdma_resources
 from llmdctl.preflight.slices import PublishedDevice, by_node, pools
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case

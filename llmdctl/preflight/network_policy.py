@@ -6,12 +6,11 @@ https://kubernetes.io/docs/concepts/services-networking/network-policies/
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from llmdctl.preflight.selector import selects
-from llmdctl.records import dataclass
 
 Item = Mapping[str, Any]
 _EVERYWHERE: Final = ("0.0.0.0/0", "::/0")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 from llmdctl.preflight.requests import Amounts, amounts
-from llmdctl.records import dataclass
 
 Item = Mapping[str, Any]
 _TEXT: Final = frozenset({str})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.preflight.board import Board, Put, Sort
-from llmdctl.records import dataclass
 
 _STEPS: Final = 6_000  # pods that a search tries before it takes the best that it has
 _STEPS_OF_ONE: Final = 300  # that placing one replica tries, beside one for each of its pods

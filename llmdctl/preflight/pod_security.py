@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
-
-from llmdctl.records import dataclass
 
 Item = Mapping[str, Any]
 Version = tuple[int, int]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from llmdctl.model.quantity import ACCELERATORS
@@ -14,7 +14,6 @@ from llmdctl.preflight.node import Node
 from llmdctl.preflight.rdma import meaning
 from llmdctl.preflight.verdict import UnknowableError
 from llmdctl.preflight.workload import PodTemplate
-from llmdctl.records import dataclass
 
 LABEL: Final = "llmdctl.dev/probe"
 HEADER: Final = "llmdctl-probe/1"

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.slices import PublishedDevice
-from llmdctl.records import dataclass
 
 EFA: Final = "vpc.amazonaws.com/efa"
 GKE_NETWORK: Final = "networking.gke.io.networks/"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llmdctl.model.quantity import ACCELERATORS
 from llmdctl.preflight.board import Board, Sort
 from llmdctl.preflight.packing import Packed, Unit
 from llmdctl.preflight.workload import COMPONENT_LABEL
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from llmdctl.preflight.case import Case

@@ -7,11 +7,11 @@ what describes a device stands under `basic`, https://github.com/kubernetes/api/
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from llmdctl.model.quantity import exact
 from llmdctl.preflight.requests import Amounts
-from llmdctl.records import dataclass
 
 Item = Mapping[str, Any]
 

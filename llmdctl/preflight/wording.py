@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.errors import PreflightError, StrictWarningError
 from llmdctl.model.check import CheckResult, NodeSummary, Outcome, PlacedPod, PreflightReport
 from llmdctl.preflight.checks import CHECKS
-from llmdctl.records import dataclass
 
 TITLES: Final[Mapping[Outcome, str]] = {
     Outcome.FAIL: "Failed",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 from llmdctl.preflight.requests import Amounts, pod_requests
-from llmdctl.records import dataclass
 
 ROLE_LABEL: Final = "llm-d.ai/role"
 COMPONENT_LABEL: Final = "app.kubernetes.io/component"

@@ -11,11 +11,11 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from llmdctl.errors import ProgramError
 from llmdctl.programs.origin import Reporter, silent
-from llmdctl.records import dataclass
 
 _KEY_LENGTH = 16  # hex digits; 64 bits are plenty for a few dozen entries
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 
 from llmdctl.errors import ProgramError
-from llmdctl.records import dataclass
 
 _K8S = "1.34.4"
 _COMPONENT = "k8s.io/component-base/version"

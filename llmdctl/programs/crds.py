@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from llmdctl.errors import ProgramError
 from llmdctl.programs.cache import Entry, cache_root, content_key
 from llmdctl.programs.golang import download_module
 from llmdctl.programs.origin import Reporter, silent
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     import yaml

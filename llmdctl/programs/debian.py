@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -19,7 +20,6 @@ from urllib.parse import unquote
 from llmdctl.errors import ProgramError
 from llmdctl.programs.cache import Entry, cache_root, content_key
 from llmdctl.programs.origin import Reporter, silent
-from llmdctl.records import dataclass
 
 _LIMIT_S: Final = 600.0
 _INSTALLED: Final = Path("/var/lib/dpkg/status")

@@ -11,12 +11,12 @@ import platform
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from llmdctl.programs.cache import Entry, cache_root, content_key
 from llmdctl.programs.catalog import Pinned
 from llmdctl.programs.origin import Reporter
-from llmdctl.records import dataclass
 
 # Every blocking step of the transfer, the connection first: a machine without a way out must not wait for it.
 _STEP_LIMIT_S = 3.0

@@ -7,13 +7,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from llmdctl import assets
 from llmdctl.errors import ProgramError
 from llmdctl.programs.cache import Entry, cache_root, content_key
 from llmdctl.programs.catalog import Pinned
-from llmdctl.records import dataclass
 
 _QUERY_LIMIT_S = 120.0  # `go env` may first fetch the toolchain that go.mod asks for
 _LOG_TAIL_LINES = 5

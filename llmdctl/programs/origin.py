@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-
-from llmdctl.records import dataclass
 
 Reporter = Callable[[str], None]
 

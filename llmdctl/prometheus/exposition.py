@@ -6,10 +6,8 @@ Format: https://prometheus.io/docs/instrumenting/exposition_formats/
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-
-from llmdctl.records import dataclass
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

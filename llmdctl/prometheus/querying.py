@@ -15,6 +15,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -27,7 +28,6 @@ from llmdctl.errors import (
     UnreachableError,
     UsageError,
 )
-from llmdctl.records import dataclass
 
 _LIMIT_S = 10.0
 _SAID_LIMIT = 300  # characters of an answer that is none

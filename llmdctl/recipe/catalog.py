@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +22,6 @@ from llmdctl.recipe.names import choices, nearest
 from llmdctl.recipe.reader import read
 from llmdctl.recipe.references import dangling
 from llmdctl.recipe.versions import Versions, versions_from
-from llmdctl.records import dataclass
 
 _PLURALS: Final = {
     "flow_control": "flow-control",

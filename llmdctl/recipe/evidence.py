@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from llmdctl.merge import leaves
 from llmdctl.model.document import Document, json_path
 from llmdctl.model.recipe import Evidence
-from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from llmdctl.errors import Problem, RecipeError
 from llmdctl.merge import leaves, merge
 from llmdctl.model.document import Document, Mark
 from llmdctl.recipe.templates import as_written, with_templates
-from llmdctl.records import dataclass
 
 Leaf = tuple[tuple[str, ...], Any]
 

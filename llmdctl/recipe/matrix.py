@@ -9,6 +9,7 @@ combinations of evidence.yaml; and COMPOSITIONS. Pairs, since few faults of sett
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Final
 
@@ -22,7 +23,6 @@ from llmdctl.recipe.evidence import evidence_of
 from llmdctl.recipe.facet import WellLitPath
 from llmdctl.recipe.predicates import Refusal, known_bad, refusal
 from llmdctl.recipe.selecting import Cell, defaults_beside
-from llmdctl.records import dataclass
 
 GRID: Final = ("model", "accelerator", "engine")
 """The axes that are crossed with each other, two by two."""

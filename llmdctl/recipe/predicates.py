@@ -7,6 +7,7 @@ a new accelerator, model or engine needs no list of what it does not go with.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from llmdctl.model.recipe import Evidence
@@ -14,7 +15,6 @@ from llmdctl.recipe.layering import applicable
 from llmdctl.recipe.names import nearest
 from llmdctl.recipe.selecting import Cell
 from llmdctl.recipe.versions import Versions
-from llmdctl.records import dataclass
 
 POOL_API: Final = "inference.networking.k8s.io/v1"
 """API of the InferencePool that charts/scheduler renders (a test compares the two)."""

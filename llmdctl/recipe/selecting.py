@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from llmdctl.errors import Problem, RecipeError
 from llmdctl.model.recipe import Evidence
@@ -11,7 +12,6 @@ from llmdctl.recipe.catalog import Catalog
 from llmdctl.recipe.facet import Block, Exclusion, Facet, WellLitPath
 from llmdctl.recipe.layering import holds
 from llmdctl.recipe.names import choices, nearest
-from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

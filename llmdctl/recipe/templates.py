@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from llmdctl.errors import Problem
 from llmdctl.model.document import Mark, json_path
-from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from llmdctl.errors import Problem, RecipeError, UsageError
@@ -12,7 +13,6 @@ from llmdctl.model.recipe import Layer
 from llmdctl.model.selection import Overrides
 from llmdctl.recipe.names import nearest
 from llmdctl.recipe.reader import read
-from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from llmdctl.errors import Problem, RecipeError
@@ -11,7 +11,6 @@ from llmdctl.merge import merge
 from llmdctl.model.document import Document, json_path
 from llmdctl.model.release import Prerequisite, PrerequisiteChart
 from llmdctl.recipe.names import choices, nearest
-from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
 from llmdctl.model.release import ObjectKey, ObjectState, PodState
-from llmdctl.records import dataclass
 
 
 class Phase(StrEnum):

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from llmdctl import __version__
 from llmdctl.model.release import ReleaseSpec
-from llmdctl.records import dataclass
 
 _PREFIX: Final = "llmdctl.dev/"
 _FACET: Final = f"{_PREFIX}facet-"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
@@ -17,7 +17,6 @@ from llmdctl.model.release import ReleaseSpec
 from llmdctl.preflight import CHECKS, Case, preflight
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.selecting import known_codes
-from llmdctl.records import dataclass
 from llmdctl.release.events import Noticed, Reporter
 
 Accelerators = Mapping[str, Mapping[str, Any]]

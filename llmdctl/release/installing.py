@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from llmdctl.errors import ClusterError, ForbiddenError, Interrupted, Problem
 from llmdctl.helm import Engine, Helm, Rendered, Renderer
 from llmdctl.helm.writing import is_cluster_scoped
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey, ReleaseSpec, ReleaseStatus
-from llmdctl.records import dataclass
 from llmdctl.release.changes import compare, placed
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.drift import drift

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from llmdctl.errors import ForbiddenError
 from llmdctl.kube import Cluster, KubernetesObject
-from llmdctl.records import dataclass
 from llmdctl.release.reading import at_once
 
 _KINDS: Final = (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.errors import ClusterError, ForbiddenError
 from llmdctl.kube import Cluster, KubernetesObject, Resource, key_of
 from llmdctl.model.release import ObjectKey
-from llmdctl.records import dataclass
 from llmdctl.release.events import ObjectChanged, Reporter
 from llmdctl.release.reading import at_once
 

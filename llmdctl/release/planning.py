@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from llmdctl.helm import Change, Helm, Rendered, Renderer, stated_version
 from llmdctl.kube import Cluster, KubernetesObject
 from llmdctl.model.release import ReleaseSpec
-from llmdctl.records import dataclass
 from llmdctl.release.changes import placed
 from llmdctl.release.facts import to_labels
 from llmdctl.release.operation import this_operation

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from llmdctl.kube import KubernetesObject
 from llmdctl.model.release import PodState
-from llmdctl.records import dataclass
 from llmdctl.release.readiness import condition
 
 ROLE_LABEL: Final = "llm-d.ai/role"

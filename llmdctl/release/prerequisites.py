@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from llmdctl.errors import ClusterError, ConflictError, ForbiddenError, PreflightError, Problem
 from llmdctl.helm import Change, Helm
 from llmdctl.kube import Cluster, KubernetesObject, Served, ensure_crds, key_of
 from llmdctl.model.release import ObjectKey, Prerequisite, PrerequisiteChart, ReleaseSpec
-from llmdctl.records import dataclass
 from llmdctl.release.changes import placed
 from llmdctl.release.clock import Clock
 from llmdctl.release.events import Noticed, ObjectChanged, Reporter

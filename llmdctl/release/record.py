@@ -7,10 +7,10 @@ asked for metadata only, so values and manifests do not pass through here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.kube import Cluster
-from llmdctl.records import dataclass
 from llmdctl.release.facts import ReleaseFacts, from_labels
 
 NOT_FOUND: Final = "not-found"

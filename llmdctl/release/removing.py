@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from llmdctl.errors import ForbiddenError, Interrupted
 from llmdctl.helm import Helm
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey
-from llmdctl.records import dataclass
 from llmdctl.release.belongings import belongings, must_stay
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.events import Noticed, ObjectChanged, Phase, PhaseFinished, PhaseStarted, Reporter, silent

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.errors import ForbiddenError
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey, ObjectState, PodState, Readiness
-from llmdctl.records import dataclass
 from llmdctl.release.pods import LWS_REVISION_LABEL, Ailment, Patience, ailments, current_pods, state_of
 from llmdctl.release.readiness import UNSEEN, Verdict, assess
 from llmdctl.release.reading import read_all

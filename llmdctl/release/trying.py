@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.errors import ClusterError, Problem, UnauthenticatedError, UnreachableError, UsageError
 from llmdctl.helm import Helm, Rendered, Renderer
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectChange, ReleaseSpec
-from llmdctl.records import dataclass
 from llmdctl.release.changes import compare, placed
 from llmdctl.release.drift import HELM_MANAGER
 from llmdctl.release.installing import InstallOptions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
@@ -14,7 +15,6 @@ from llmdctl.lint.epp.config import Config
 from llmdctl.lint.epp.remark import Remark, remark
 from llmdctl.lint.epp.text import read
 from llmdctl.model.finding import Severity
-from llmdctl.records import dataclass
 
 _CHECKS: Final = (structure, plugins, references, producers, profiles, disaggregation, flow_control)
 _RANK: Final = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.UNKNOWN: 2, Severity.NOTE: 3}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from llmdctl.lint.epp.catalogue import Catalogue, PluginType, Shape
 from llmdctl.lint.epp.remark import Place
-from llmdctl.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -19,7 +20,6 @@ from llmdctl.lint.epp.remark import nearest
 from llmdctl.lint.epp.values import seconds
 from llmdctl.lint.rule import Code, codes
 from llmdctl.model.finding import Severity
-from llmdctl.records import dataclass
 
 EPP: Final = "epp"
 SIDECAR: Final = "sidecar"

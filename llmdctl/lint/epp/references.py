@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from llmdctl.lint.epp.catalogue import Shape
 from llmdctl.lint.epp.config import Config, Instance, Reference, named, rows
 from llmdctl.lint.epp.remark import Place, Remark, nearest, remark
 from llmdctl.model.finding import Severity
-from llmdctl.records import dataclass
 
 # Plugins of other kinds that take the events of a source as extractors do: EndpointExtractor in
 # https://github.com/llm-d/llm-d-router/tree/v0.9.0/pkg/epp/framework/plugins.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from llmdctl.lint.rule import Code, codes
 from llmdctl.model.finding import Severity
-from llmdctl.records import dataclass
 
 Place: TypeAlias = tuple[str | int, ...]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
 from llmdctl.lint.epp.remark import Place, Remark, remark
-from llmdctl.records import dataclass
 from llmdctl.scalars import MERGE, ScalarError, key_text, resolve
 
 MAX_DEPTH: Final = 60  # a configuration nests about ten levels

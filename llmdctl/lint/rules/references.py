@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 from llmdctl.lint.manifest import Place, look, rows
@@ -87,4 +86,4 @@ def _resolved(world: World, pod: Pod, kind: str, name: str, place: Place) -> Ite
     elif there:
         message = f"The {kind} {name} is not among these objects."
         note = pod.finding(CODES["LD1610"], place, message, "It must be in the namespace before the pod starts.")
-        yield replace(note, severity=Severity.NOTE)
+        yield Finding(**{field: getattr(note, field) for field in note.__slots__} | {"severity": Severity.NOTE})

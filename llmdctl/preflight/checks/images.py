@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
@@ -17,7 +18,6 @@ from llmdctl.preflight.phrases import listed
 from llmdctl.preflight.references import present
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
 from llmdctl.preflight.workload import PodTemplate
-from llmdctl.records import dataclass
 
 _NO_RECIPE: Final = "no recipe was named"
 _MOVING: Final = ("latest", "main", "master", "nightly", "dev", "edge", "stable")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from llmdctl import __version__
@@ -13,7 +14,6 @@ from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.crd import names, version
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
-from llmdctl.records import dataclass
 
 _PREFIX: Final = "llmdctl.dev/"
 _BUSY: Final = frozenset({"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from llmdctl.model.check import Evidence
@@ -11,7 +12,6 @@ from llmdctl.model.finding import Severity
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.verdict import UnknowableError, Verdict, failed, passed, skipped, warned
-from llmdctl.records import dataclass
 
 Minor = tuple[int, int]
 _OLDEST: Final = (1, 29)  # native sidecars are on from here: the routing sidecar is one

@@ -49,4 +49,4 @@ def test_the_same_is_said_of_every_node(way: Callable[[Inventory, Path], Invento
 
 
 def said(summary: Any) -> tuple[Any, ...]:
-    return tuple(getattr(summary, name) for name in vars(summary) if name != "name")
+    return tuple(getattr(summary, name) for name in type(summary).__slots__ if name != "name")
