@@ -14,6 +14,7 @@ from page_folder import keep_page  # noqa: E402
 
 from llmdctl.model.hop import HopName  # noqa: E402
 from tests.e2e.doctor import seeded  # noqa: E402
+from tests.unit.case_file import CaseFile  # noqa: E402
 from tests.unit.doctor import scenes  # noqa: E402
 from tests.unit.doctor.scenes import FaultCase  # noqa: E402
 from tests.unit.release import scalers  # noqa: E402
@@ -38,12 +39,14 @@ def page() -> str:
 def _page() -> Iterator[str]:
     yield HEAD
     hops = [case for case in scenes.all_cases() if case.expected]
-    yield from _doctor(hops)
+    yield from _doctor([case for case in hops if not _is_pair(case)])
     yield from ("", "## llmdctl verify: the proof that turns red", "", "| Fault | Proof | Verdict |", "|---|---|---|")
-    for case in sorted(proofs.all_cases(), key=lambda case: (case.code, case.name)):
+    single = [case for case in proofs.all_cases() if not _is_pair(case)]
+    for case in sorted(single, key=lambda case: (case.code, case.name)):
         code = f"[{case.code}](proofs/{case.code}.md)"
         yield f"| {_linked(case.title, case.source)} | {code} | {_cell(case.proof.message)} |"
     yield from _autoscaling()
+    yield from _pairs([case for case in hops if _is_pair(case)])
     yield from _live()
     yield from instances()
     yield from _without()
@@ -58,6 +61,27 @@ def _doctor(cases: Sequence[FaultCase]) -> Iterator[str]:
             yield from (_row(case) for case in mine)
     yield from ("", "## llmdctl doctor: what it also says", "", "| Fault | Verdict | Mended by |", "|---|---|---|")
     yield from (_row(case) for case in cases if _hop(case) is None)
+
+
+def _is_pair(case: CaseFile) -> bool:
+    return case.name.startswith("two-")
+
+
+def _pairs(cases: Sequence[FaultCase]) -> Iterator[str]:
+    yield from ("", "## Two faults at once", "")
+    yield "Doctor names the hop that a request meets first; the other fault does not hide it, and stands beside it"
+    yield "where it is a pod's or the linter's. Verify names every proof that turns red."
+    yield from ("", "| Faults | Named first | Beside it |", "|---|---|---|")
+    for case in cases:
+        chain = case.diagnosis.chains[0]
+        hop = chain.broken
+        assert hop is not None, f"{case.name} breaks no hop"
+        beside = "; ".join(found.message for found in chain.also)
+        yield f"| {_cell(case.title)} | {hop.name.value}: {_cell(hop.saw)} | {_cell(beside)} |"
+    for proof in (case for case in proofs.all_cases() if _is_pair(case)):
+        red = [each for each in proof.report.proofs if each.outcome.value in ("fail", "warn")]
+        beside = ", ".join(f"[{each.code}](proofs/{each.code}.md)" for each in red if each.code != proof.code)
+        yield f"| {_cell(proof.title)} | {proof.code}: {_cell(proof.proof.message)} | {beside} |"
 
 
 def _autoscaling() -> Iterator[str]:
@@ -88,8 +112,8 @@ def _without() -> Iterator[str]:
     yield f"- doctor says nothing of: {'; '.join(entrances)}."
     yield "- doctor finds nothing in what any of our recipes renders (tests/unit/doctor/test_own_recipes.py)."
     yield f"- verify fails nothing of autoscaling: {'; '.join(scaled)}."
-    yield "- Both find nothing in releases that really serve: of optimized-baseline"
-    yield "  (tests/e2e/datapath/test_optimized_baseline.py) and of pd-disaggregation (tests/e2e/node/test_verify.py)."
+    yield "- Both find nothing in releases that really serve on the sandbox's real node, of every recipe that runs"
+    yield "  there (tests/e2e/datapath: each `proved` asks both), nor in a model that sleeps (test_models.py)."
 
 
 def _hop(case: FaultCase) -> str | None:

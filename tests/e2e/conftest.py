@@ -31,7 +31,8 @@ from llmdctl.sandbox.api import Api
 from llmdctl.sandbox.home import home
 from llmdctl.sandbox.images import dialect
 from llmdctl.sandbox.record import read
-from tests.e2e.sandbox.objects import NAMESPACES, PODS, wait
+from tests.e2e import certificate
+from tests.e2e.sandbox.objects import NAMESPACES, PODS, SECRETS, wait
 
 NODES = {"h200": 8, "h100": 2, "b200": 2, "l4": 2, "mi300x": 2, "cpu": 4}
 _PREFIX = "test-"
@@ -92,6 +93,12 @@ class RealNode(Plane):
     def values(self) -> Path:
         """The values that name its images, for `-f`."""
         return sandbox.values(self.name)
+
+    def namespace(self, prefix: str = "t") -> str:
+        """As for every plane, with a certificate for endpoint pickers (see `tests.e2e.certificate`)."""
+        name = super().namespace(prefix)
+        self.api.create(SECRETS.url(namespace=name), certificate.secret())
+        return name
 
     def empty(self, namespace: str) -> None:
         """As for every plane, but containers are not waited for that drain: nobody asks them any more."""

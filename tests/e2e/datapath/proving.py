@@ -1,22 +1,17 @@
-"""What `llmdctl verify` says of a release, as its JSON report has it."""
+"""What `llmdctl verify` says of a release, in the form of its JSON report."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-_LIMIT_S = 120
+from llmdctl import helm, kube
+from llmdctl.release.verify import verify
 
 
-def proofs(release: str, namespace: str, *words: str, kubeconfig: Path) -> Mapping[str, Mapping[str, Any]]:
+def proofs(release: str, namespace: str, *, kubeconfig: Path) -> Mapping[str, Mapping[str, Any]]:
     """Code -> proof, whatever the outcomes are."""
-    command = [sys.executable, "-m", "llmdctl", "verify", release, "-n", namespace, *words, "-o", "json"]
-    done = subprocess.run(
-        [*command, "--kubeconfig", str(kubeconfig)], capture_output=True, text=True, timeout=_LIMIT_S, check=False
-    )
-    assert done.returncode in (0, 9), done.stderr
-    return {proof["code"]: proof for proof in json.loads(done.stdout)["proofs"]}
+    door, cluster = helm.open_helm(kubeconfig=kubeconfig), kube.connect(kubeconfig=kubeconfig)
+    return {proof.code: asdict(proof) for proof in verify(release, namespace, helm=door, cluster=cluster).proofs}
