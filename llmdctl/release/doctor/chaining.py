@@ -47,7 +47,7 @@ def diagnose(scene: Scene, *, release: str = "", pool: str = "", namespace: str 
         namespace=namespace,
         server=scene.server,
         chains=tuple(judge(case) for case in chosen),
-        requests=sum(not tried.answer.untried for tried in scene.tried.values()),
+        requests=sum(tried.times for tried in scene.tried.values() if not tried.answer.untried),
     )
 
 

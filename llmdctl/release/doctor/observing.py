@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -23,6 +24,7 @@ from llmdctl.release.doctor.hops.engine import asleep, running
 from llmdctl.release.doctor.hops.model import names_of
 from llmdctl.release.doctor.resolving import resolved
 from llmdctl.release.doctor.scene import Answer, AskedKey, LivePod, LogKey, Scene, Tried, Unread
+from llmdctl.release.doctor.statuses import RESET
 from llmdctl.release.metrics_token import metrics_token
 from llmdctl.release.reading import at_once
 
@@ -368,7 +370,7 @@ def forwarded(
 
 
 def _try(cluster: Cluster, case: Case, timeout_s: float, clock: Clock) -> Tried:
-    """One completion of one token through the real entrance."""
+    """One completion of one token through the real entrance; a second where a server had just ended the connection."""
     names = [name for pod in case.served if pod.ready for name in names_of(case, pod)]
     model = case.model or next(iter(names), "")
     way = entrance_of(case)
@@ -376,9 +378,16 @@ def _try(cluster: Cluster, case: Case, timeout_s: float, clock: Clock) -> Tried:
         untried = Answer(failure="no name of a model is known; give one with --model", untried=True)
         return Tried(entrance=way.words, model="", answer=untried)
     payload = json.dumps({"model": model, "prompt": "Hello", "max_tokens": 1}).encode()
+    answer, took_s = _timed(cluster, way, payload, timeout_s, clock)
+    again = re.search(RESET, answer.body) is not None
+    if again:
+        answer, took_s = _timed(cluster, way, payload, timeout_s, clock)
+    return Tried(entrance=way.words, model=model, answer=answer, took_s=took_s, times=1 + again)
+
+
+def _timed(cluster: Cluster, way: Entrance, payload: bytes, timeout_s: float, clock: Clock) -> tuple[Answer, float]:
     started_s = clock.monotonic()
-    answer = _through(cluster, way, payload, timeout_s)
-    return Tried(entrance=way.words, model=model, answer=answer, took_s=clock.monotonic() - started_s)
+    return _through(cluster, way, payload, timeout_s), clock.monotonic() - started_s
 
 
 def _through(cluster: Cluster, way: Entrance, payload: bytes, timeout_s: float) -> Answer:

@@ -64,6 +64,7 @@ class Tried:
     model: str
     answer: Answer
     took_s: float = 0.0
+    times: int = 1  # asked; a second time where a kept connection had just ended
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

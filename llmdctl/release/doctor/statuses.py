@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 
 from llmdctl.model.hop import HopName
 
+RESET: Final = r"reset reason: connection termination"
+"""In Envoy's words when a server ends a connection that a request was given to; a kept one may end at any moment."""
 DROPPED: Final = "x-llm-d-request-dropped-reason"  # from 0.9 on
 
 
@@ -120,6 +122,16 @@ _PHRASES: Final[tuple[tuple[str, Meaning], ...]] = (
         ),
     ),
     (r"no healthy upstream", _NO_UPSTREAM),
+    (
+        RESET,
+        Meaning(
+            HopName.ENGINE,
+            "the server that the picker chose closed the connection before it answered (response flag UC): it ended "
+            "meanwhile, or closed an idle connection that the proxy kept",
+            "Look at the restarts of the pods; let the proxy drop idle connections sooner than the engine, which waits "
+            "5 s (VLLM_HTTP_TIMEOUT_KEEP_ALIVE).",
+        ),
+    ),
     (
         r"upstream connect error|connection refused|Connection refused",
         Meaning(

@@ -57,6 +57,24 @@ def test_a_healthy_deployment_gets_one_request_through_its_proxy() -> None:
     assert found.requests == 1
 
 
+RESET = "upstream connect error or disconnect/reset before headers. reset reason: connection termination"
+
+
+@pytest.mark.parametrize(
+    ("replies", "outcome", "asked"), [([503, 200], Outcome.PASS, 2), ([503, 503], Outcome.FAIL, 2)]
+)
+def test_a_kept_connection_that_ends_at_that_moment_is_asked_through_again(
+    replies: list[int], outcome: Outcome, asked: int
+) -> None:
+    cluster, left = _cluster("healthy-standalone"), list(replies)
+    cluster.pods.on(
+        "qwen-epp-7c9f-0", 8081, "/v1/completions",
+        lambda _: Reply(status=(status := left.pop(0)), body=RESET.encode() if status == 503 else b"{}"),
+    )  # fmt: skip
+    found = diagnose(observe(cluster, namespace=NAMESPACE, clock=FakeClock().clock), namespace=NAMESPACE)
+    assert (found.chains[0].hops[-1].outcome, found.requests, left) == (outcome, asked, [])
+
+
 def test_nothing_is_sent_when_a_hop_is_broken_or_nobody_wants_it() -> None:
     for case, request in (("pool-target-port", True), ("healthy-standalone", False)):
         cluster = _cluster(case)

@@ -37,7 +37,8 @@ def judge(case: Case) -> Hop:
             "Look whether this machine may reach the address, and whether the first hops above are as they should be.",
         )
     if answer.good:
-        return passed(HopName.REQUEST, tried.entrance, f"{tried.model} answered in {tried.took_s:.1f} s")
+        again = "" if tried.times == 1 else ", asked again: the first time a server closed the connection"
+        return passed(HopName.REQUEST, tried.entrance, f"{tried.model} answered in {tried.took_s:.1f} s{again}")
     meaning = explain(answer.status, answer.body, answer.headers, case.epp_version)
     version = f" (router {case.epp_version})" if case.epp_version else ""
     return broken(
