@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from llmdctl.cli.views.wrapping import Wrap
@@ -26,8 +26,8 @@ def lines(report: VerifyReport, *, verbose: bool = False, width: int | None = No
         yield from wrap(f"Requests went in at {report.entrance}.")
     yield ""
     for outcome in (Outcome.FAIL, Outcome.WARN, Outcome.UNKNOWN):
-        for proof in report.of(outcome):
-            yield from _full(proof, wrap, verbose=verbose)
+        for alike in _alike(report.of(outcome)):
+            yield from _full(alike[0], wrap, verbose=verbose, besides=alike[1:])
             yield ""
     for proof in report.of(Outcome.PASS):
         yield from (_full(proof, wrap, verbose=True) if verbose else _short(proof, wrap))
@@ -42,6 +42,15 @@ def lines(report: VerifyReport, *, verbose: bool = False, width: int | None = No
         yield f"{_INDENT}{wording.to_wake(report)}"
 
 
+def _alike(proofs: Iterable[Proof]) -> list[list[Proof]]:
+    """Those that cannot be known for one reason, which is then read once; all others apart."""
+    found: dict[tuple[str, ...], list[Proof]] = {}
+    for proof in proofs:
+        known = proof.outcome is not Outcome.UNKNOWN or proof.evidence
+        found.setdefault((proof.code,) if known else (proof.message, *proof.remedy), []).append(proof)
+    return list(found.values())
+
+
 def _head(proof: Proof) -> str:
     return f"{proof.outcome.value.upper():<7} {proof.code} {proof.title}"
 
@@ -50,8 +59,10 @@ def _short(proof: Proof, wrap: Wrap) -> Iterator[str]:
     yield from wrap(f"{_head(proof)}: {proof.message}", hang=_INDENT)
 
 
-def _full(proof: Proof, wrap: Wrap, *, verbose: bool) -> Iterator[str]:
+def _full(proof: Proof, wrap: Wrap, *, verbose: bool, besides: Sequence[Proof] = ()) -> Iterator[str]:
     yield from wrap(_head(proof), hang=_INDENT)
+    if besides:
+        yield from wrap(f"and for the same reason {', '.join(each.code for each in besides)}", indent=_INDENT)
     yield from wrap(proof.message, indent=_INDENT)
     shown = proof.evidence if verbose else proof.evidence[:_EVIDENCE]
     for each in shown:

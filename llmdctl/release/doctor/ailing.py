@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from llmdctl.lint.manifest import look
+from llmdctl.lint.pods import Container
 from llmdctl.lint.recognition import engine_of, epp_line, is_envoy, sidecar_of
 from llmdctl.model.check import Evidence, Outcome
 from llmdctl.model.hop import Also
+from llmdctl.model.quantity import amount
 from llmdctl.release.doctor.case import epp_in
 from llmdctl.release.doctor.failures import ENGINE, ENVOY, EPP, SIDECAR, Failure, told
 from llmdctl.release.doctor.scene import LivePod, Scene
@@ -32,6 +36,9 @@ _KINDS: Final = {
 _BACKED_OFF_S: Final = 600.0
 """A container that ran for so long is no longer in a crash loop for kubelet:
 https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy."""
+_DEVICE: Final = re.compile(r"Insufficient \S+/\S+")  # an extended resource, such as nvidia.com/gpu
+_MORE_MEMORY: Final = 1.5
+_GIB: Final = 1024**3
 _TELLING: Final = frozenset({"crash-loop", "not-ready"})  # kinds whose cause is in the log
 _NO_PATIENCE: Final = Patience(restarts=0, image_pull_s=0.0, unschedulable_s=0.0, config_s=0.0)
 
@@ -135,15 +142,11 @@ def _by_reason(pod: LivePod, ailment: Ailment) -> tuple[str, list[str]]:
     container = ailment.container or ""
     if ailment.reason == "FailedScheduling":
         return f"it is on no node: {ailment.message or 'the scheduler says nothing'}", [
-            "$ llmdctl inventory nodes" if "nvidia" in ailment.message or "gpu" in ailment.message else describe,
+            "$ llmdctl inventory nodes" if _DEVICE.search(ailment.message) else describe,
             "Free or add what is missing, or ask for less; `llmdctl preflight` names the one change that makes it fit.",
         ]
     if ailment.reason == "OOMKilled":
-        limit = _limit(pod, container)
-        return (
-            f"container {container} was killed for memory{f' (its limit is {limit})' if limit else ''}",
-            [f"Raise the memory limit of container {container}.", _set_memory(pod, container)],
-        )
+        return _by_memory(pod, container)
     if _KINDS.get(ailment.reason) in _TELLING:
         previous = " --previous" if ailment.previous_log else ""
         again = f"ends again and again ({ailment.message or 'no exit code'})"
@@ -164,16 +167,24 @@ def _by_reason(pod: LivePod, ailment: Ailment) -> tuple[str, list[str]]:
     return f"{ailment.reason}: {ailment.message}".removesuffix(": "), [*more, describe]
 
 
-def _limit(pod: LivePod, container: str) -> str:
-    for found in pod.containers:
-        if found.name == container:
-            return str(((found.value.get("resources") or {}).get("limits") or {}).get("memory") or "")
-    return ""
-
-
-def _set_memory(pod: LivePod, container: str) -> str:
+def _by_memory(pod: LivePod, container: str) -> tuple[str, list[str]]:
+    limit = next((_limit(found) for found in pod.containers if found.name == container), "")
+    bytes_ = amount(limit) if limit else None
+    if bytes_ is None:
+        return f"container {container} was killed for memory, without a limit of its own: the node had no more", [
+            "Give it a request and a limit, so that it is placed where there is enough.",
+            kubectl(f"describe pod {pod.name}", pod.namespace),
+        ]
     kind, name = workload(pod)
-    return kubectl(f"set resources {kind}/{name} -c {container} --limits=memory=MORE", pod.namespace)
+    more = f"{math.ceil(bytes_ * _MORE_MEMORY / _GIB)}Gi"
+    return f"container {container} was killed for memory (its limit is {limit})", [
+        f"Raise the memory limit of container {container}, in the values too, or the next install takes it back.",
+        kubectl(f"set resources {kind}/{name} -c {container} --limits=memory={more}", pod.namespace),
+    ]
+
+
+def _limit(container: Container) -> str:
+    return str(((container.value.get("resources") or {}).get("limits") or {}).get("memory") or "")
 
 
 def workload(pod: LivePod) -> tuple[str, str]:

@@ -51,7 +51,7 @@ def from_lint(name: HopName, found: Finding) -> Hop:
         name,
         found.object,
         f"{found.message} ({found.code})",
-        found.remedy,
+        found.remedy or f"what fits: {found.code} is a finding of `llmdctl lint`",
         edit(found.object),
         evidence=(Evidence(object=found.object, observed=found.path),) if found.path else (),
     )

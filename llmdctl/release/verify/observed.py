@@ -139,7 +139,8 @@ class Observed:
     def exchange(self, name: str) -> Exchange:
         """A request that was sent. Raises UnknowableError when it was not, or when nobody could be asked."""
         if self.no_entrance:
-            raise UnknowableError(self.no_entrance)
+            walk = f"$ llmdctl doctor {self.release} -n {self.namespace}"
+            raise UnknowableError(self.no_entrance, remedy=(walk,))
         found = self.exchanges.get(name)
         if found is None:
             unanswered = next((each for each in self.exchanges.values() if each.error), None)

@@ -1,7 +1,8 @@
 """What clients notice when the endpoint picker stops: measured with one replica and with two, and printed.
 
 In standalone mode Envoy stands in the picker's pod, and a pod without a ready picker is taken out of the Service. So
-failing open bridges what nobody has noticed yet, and a second replica everything else.
+failing open bridges what nobody has noticed yet, and a second replica everything else. The pickers are given a
+certificate; one that makes its own is back up to seven seconds later.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pytest
 from tests.e2e.datapath.load import Load, running
 from tests.e2e.datapath.serving import Serving, settled
 from tests.e2e.doctor.healthy import assert_healthy
+from tests.e2e.doctor.seeding import Patient, told
 from tests.e2e.sandbox.objects import DEPLOYMENTS, PODS, wait
 
 MODEL = "Qwen/Qwen3-32B"
@@ -65,9 +67,22 @@ def forms(serve_all) -> Iterator[dict[str, Serving]]:
 def elected(forms, real_node) -> Iterator[Future[Measured]]:
     """Measured beside the other form: it is the waiting for a lease, which costs nothing."""
     serving = forms["elected"]
-    assert_healthy(serving.cluster, serving.namespace, serving.release)  # before: a killed picker is a fault
+    assert_healthy(serving.cluster, serving.namespace, serving.release)
+    kill, over = _crash(serving, real_node)
+    patient = Patient(
+        api=real_node.api, cluster=serving.cluster, namespace=serving.namespace, release=serving.release
+    )  # fmt: skip
+
+    def killed() -> None:
+        """And doctor says so while nobody leads: until the lease is over."""
+        kill()
+        chain = patient.until("epp", "none of 2 replicas is elected yet", limit_s=LEASE_S)
+        assert chain.broken is not None
+        assert "(exit code 137)" in chain.broken.saw, told(chain)
+        assert any("held by" in entry.observed for entry in chain.broken.evidence), told(chain)
+
     with ThreadPoolExecutor() as beside:
-        yield beside.submit(lambda: _measured(serving, *_crash(serving, real_node)))
+        yield beside.submit(lambda: _measured(serving, killed, over))
 
 
 @pytest.mark.usefixtures("elected")
@@ -92,10 +107,12 @@ def test_one(forms, real_node, capsys):
     assert rolled.lost == 0, "the new one is ready before the old one drains"
 
 
-def test_two_of_which_one_is_elected(elected, capsys):
+def test_two_of_which_one_is_elected(elected, forms, capsys):
     crash = elected.result(timeout=90)
     _print(capsys, "two replicas, one elected", crash)
     assert crash.again_s < 2 * LEASE_S, "the other one takes over"
+    serving = forms["elected"]
+    assert_healthy(serving.cluster, serving.namespace, serving.release)  # the killed one waits, and is no fault
 
 
 def _print(capsys: Any, form: str, crash: Measured, rolled: Measured | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.unit.release import scalers
 from tests.unit.verify import cases as proofs
 
 CASES = all_cases()
+PLACEHOLDER = re.compile(r"\b[A-Z]{4,}\b|<[a-z]+>")  # what a person would have to fill in
 ROOT = Path(__file__).resolve().parents[3]
 KNOWN = yaml.safe_load((ROOT / "tests" / "cases" / "faults.yaml").read_text(encoding="utf-8"))
 DEFECTS = [f"defect-{number}" for number in range(1, 23)]
@@ -40,9 +42,6 @@ def test_a_fault_is_named(case: FaultCase) -> None:
             assert words in broken.saw, said
         for words in expected.get("remedy", ()):
             assert any(words in entry for entry in (*broken.remedy, broken.expected)), broken.remedy
-        assert any(entry.startswith("$ ") for entry in broken.remedy) or broken.name.value == "request", (
-            "a command mends it"
-        )
     also = [found for found in chain.also if found.outcome is not Outcome.SKIP]
     for words in expected.get("also", ()):
         assert any(words in f"{entry.kind} {entry.message} {entry.remedy}" for entry in also), said
@@ -52,6 +51,19 @@ def test_a_fault_is_named(case: FaultCase) -> None:
         assert [hop.name.value for hop in chain.hops if hop.outcome is Outcome.UNKNOWN] == expected["unknown"], said
     if expected.get("hop") is None and not expected.get("also") and not expected.get("unknown"):
         assert found.exit_code == HEALTHY, said
+
+
+def test_every_finding_says_what_should_be_and_has_a_command_that_can_be_pasted() -> None:
+    for case in CASES:
+        chain = case.diagnosis.chains[0]
+        hops = [hop for hop in chain.hops if hop.outcome in (Outcome.FAIL, Outcome.UNKNOWN)]
+        for found in (*hops, *chain.also):
+            written = [entry for entry in found.remedy if entry.startswith("$ ")]
+            assert written, (case.name, found)
+            assert not [entry for entry in written if PLACEHOLDER.search(entry)], (case.name, written)
+        for hop in hops:
+            assert hop.saw, case.name
+            assert hop.expected or hop.outcome is Outcome.UNKNOWN, (case.name, hop)
 
 
 def test_after_a_broken_hop_nothing_is_looked_at() -> None:

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from llmdctl.cli.views import proofs as view
 from llmdctl.errors import UsageError
 from llmdctl.model.check import Outcome
 from llmdctl.release.verify import BUDGET, CLAIMS, selected, verify, wording
@@ -157,3 +158,13 @@ def test_each_claim_has_its_page(claim):
 
 def test_what_answered_is_named():
     assert MODEL in proof(World().verify("LV0101", "LV0402"), "LV0101").message
+
+
+def test_what_cannot_be_known_for_one_reason_is_read_once():
+    report = World(ready=0).verify()
+    text = "\n".join(view.lines(report, width=100))
+    assert len(report.of(Outcome.UNKNOWN)) > 8
+    assert text.count("no pod of an engine is ready") <= 2, text
+    for each in report.of(Outcome.UNKNOWN):
+        assert each.code in text
+    assert "$ llmdctl doctor pd -n llm" in text

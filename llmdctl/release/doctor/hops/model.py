@@ -22,7 +22,12 @@ def judge(case: Case) -> Hop:
     ready = [pod for pod in case.served if pod.ready]
     listed = [(pod, names) for pod in ready if (names := names_of(case, pod))]
     if not listed:
-        return unsure(HopName.MODEL, case.identity, "which models are served cannot be told: no pod told it")
+        return unsure(
+            HopName.MODEL,
+            case.identity,
+            "which models are served cannot be told: no pod told it",
+            kubectl("get pods -o wide", case.namespace),
+        )
     return next(_faults(case, listed), None) or passed(
         HopName.MODEL, case.identity, f"{quoted(listed[0][1])} on {len(listed)} pods"
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from llmdctl.model.check import Evidence
 from llmdctl.model.hop import Hop, HopName
-from llmdctl.release.doctor.case import Case
+from llmdctl.release.doctor.case import Case, epp_in
 from llmdctl.release.doctor.hops.engine import asleep
 from llmdctl.release.doctor.statuses import explain
-from llmdctl.release.doctor.verdicts import absent, broken, passed, unsure
+from llmdctl.release.doctor.verdicts import absent, broken, kubectl, passed, unsure
 from llmdctl.release.redaction import redact_text
 
 _INSTANCE = "app.kubernetes.io/instance"
@@ -35,6 +37,7 @@ def judge(case: Case) -> Hop:
             f"no answer: {answer.failure}",
             f"a completion of {tried.model}",
             "Look whether this machine may reach the address, and whether the first hops above are as they should be.",
+            *_look(case, HopName.ENGINE),
         )
     if answer.good:
         again = "" if tried.times == 1 else ", asked again: the first time a server closed the connection"
@@ -47,7 +50,33 @@ def judge(case: Case) -> Hop:
         f"{answer.status}, from the {meaning.hop.value}: {meaning.words}{version}",
         f"a completion of {tried.model}",
         meaning.remedy,
+        *_look(case, meaning.hop),
         evidence=(Evidence(object="answer", observed=redact_text(answer.body.strip())[:_SHOWN]),)
         if answer.body.strip()
         else (),
     )
+
+
+def _look(case: Case, hop: HopName) -> Iterator[str]:
+    """Into what the hop that refused the request says itself."""
+    if hop is HopName.EPP:
+        yield from (
+            kubectl(f"logs {pod.name} -c {found[0].name} --tail=50", pod.namespace)
+            for pod in case.epp_pods[:1]
+            if (found := epp_in(pod)) is not None
+        )
+    elif hop in (HopName.ADDRESS, HopName.LISTENER):
+        yield from (kubectl(f"describe gateway {found.name}", found.namespace) for found in case.gateways[:1])
+    elif hop is HopName.ROUTE and case.backends:
+        route = case.backends[0].route
+        yield kubectl(f"get httproute {route.name} -o yaml", route.namespace)
+    elif hop is HopName.ROUTE:
+        yield kubectl("get configmaps", case.namespace)
+    elif hop in (HopName.SIDECAR, HopName.ENGINE):
+        yield kubectl(f"logs -l {_pods(case)} --all-containers --prefix --tail=20", case.namespace)
+    if hop is not HopName.REQUEST:
+        yield kubectl(f"get pods -l {_pods(case)} -o wide", case.namespace)
+
+
+def _pods(case: Case) -> str:
+    return ",".join(f"{key}={value}" for key, value in case.selector.items())

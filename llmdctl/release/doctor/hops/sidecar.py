@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from llmdctl.lint.recognition import Sidecar
@@ -71,7 +72,12 @@ def _fitting(case: Case, pod: LivePod) -> Iterator[Hop]:
     kind, name = workload(pod)
     for found in case.findings("LD1957", "LD1959"):
         if found.object.split("/")[-1] == name and found.object.split("/")[0].lower() == kind:
-            yield from_lint(HopName.SIDECAR, found)
+            hop = from_lint(HopName.SIDECAR, found)
+            yield (
+                hop
+                if found.remedy
+                else replace(hop, expected="one KV transfer in the sidecar's flags and the engine's")
+            )
 
 
 def _down(case: Case, pods: list[tuple[LivePod, Sidecar]]) -> Iterator[Hop]:

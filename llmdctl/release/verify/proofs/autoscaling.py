@@ -10,6 +10,7 @@ from llmdctl.lint.metric_names import EPP_PREFIXES, epp_metrics, versions_with
 from llmdctl.lint.promql import selectors
 from llmdctl.model.check import Outcome
 from llmdctl.model.proof import Reading
+from llmdctl.release.verify import commands
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.names import EPP
 from llmdctl.release.verify.observed import Observed
@@ -30,7 +31,15 @@ def _numbers(seen: Observed) -> Verdict:
         raise UnknowableError(f"ScaledObjects cannot be listed: {scaled}")
     scalers = _scalers(seen, () if isinstance(scaled, str) else scaled, hpas)
     if not scalers:
-        return failed("Nothing in the cluster scales the roles of this release, and something was rendered for it.")
+        rendered = seen.stack.of_kind("ScaledObject", "HorizontalPodAutoscaler")
+        readings = (Reading(where=str(key_of(each)), after="absent", expected="as rendered") for each in rendered)
+        return failed(
+            "Nothing in the cluster scales the roles of this release, and something was rendered for it.", *readings,
+            remedy=(
+                "Run the same `llmdctl install` again: it puts back what was rendered.",
+                commands.kubectl(seen, "get scaledobjects,horizontalpodautoscalers"),
+            ),
+        )  # fmt: skip
     verdicts = sorted((judge(each) for each in scalers), key=lambda verdict: _WORST.index(verdict.outcome))
     worst = verdicts[0]
     evidence = tuple(reading for verdict in verdicts for reading in verdict.evidence)
@@ -85,7 +94,14 @@ def _names(seen: Observed) -> Verdict:
     if unknown:
         others = ", ".join(versions_with(unknown[0])) or "no version that is known"
         reading = Reading(where="queries of the release", after=unknown[0], expected=f"a name of EPP {version}")
-        return failed(f"EPP {version} has no {unknown[0]}, which a query asks for ({others} has it).", reading)
+        name = seen.stack.epp.container.pod.workload.name if seen.stack.epp else ""
+        return failed(
+            f"EPP {version} has no {unknown[0]}, which a query asks for ({others} has it).", reading,
+            remedy=(
+                "Set global.llmd.eppVersion to the version that the image really is, and install again.",
+                commands.kubectl(seen, f"get deployment {name} -o jsonpath='{{..image}}'"),
+            ),
+        )  # fmt: skip
     return passed(f"All {len(own)} names of the endpoint picker that queries ask for are names of EPP {version}.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from llmdctl.release.verify import prompts
+from llmdctl.release.verify import commands, prompts
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.counting import Change, changes, number, risen
 from llmdctl.release.verify.lengths import max_model_len
@@ -12,10 +12,7 @@ from llmdctl.release.verify.names import FETCHED, KV_BYTES, KV_FAILED, PROMPT
 from llmdctl.release.verify.observed import COLD, START, EnginePod, Observed
 
 _PART: Final = 0.5  # of the prompt: one whole block and more may stay where it is
-_REMEDY: Final = (
-    "Look at LV0201: which decider is loaded, and with which threshold?",
-    "$ kubectl logs -n {namespace} -l llm-d.ai/role=decode -c routing-sidecar --tail=50",
-)
+_REMEDY: Final = "Look at LV0201: which decider is loaded, and with which threshold?"
 
 
 def _remote(seen: Observed) -> Verdict:
@@ -83,7 +80,7 @@ def _concerned(seen: Observed) -> None:
 
 
 def _remedy(seen: Observed) -> tuple[str, ...]:
-    return tuple(text.format(namespace=seen.namespace) for text in _REMEDY)
+    return (_REMEDY, commands.sidecar_log(seen, "decode"))
 
 
 PROOFS: Final = (

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llmdctl.model.proof import Reading
-from llmdctl.release.verify import prompts
+from llmdctl.release.verify import commands, prompts
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.observed import Exchange, Observed
 
-_DOCTOR: Final = "$ llmdctl doctor {release} -n {namespace}"
 _SHOWN: Final = 160  # characters of an answer that was not expected
 
 
@@ -69,7 +68,8 @@ def _refuses(seen: Observed) -> Verdict:
         return passed("A model that does not exist gets 404.", reading)
     if 200 <= status < 300:
         said = "A model that does not exist gets an answer: something on the way replaces the name."
-        return failed(said, reading)
+        show = commands.kubectl(seen, "get httproutes,inferencemodelrewrites -o yaml")
+        return failed(said, reading, remedy=("Who replaces it? A rewrite, a route's filter, or the engine:", show))
     return failed(f"A model that does not exist gets HTTP {status} instead of 404.", reading, remedy=_walk(seen))
 
 
@@ -108,7 +108,7 @@ def _reading(seen: Observed, done: Exchange, after: str, expected: str) -> Readi
 
 
 def _walk(seen: Observed) -> tuple[str, ...]:
-    return (_DOCTOR.format(release=seen.release, namespace=seen.namespace),)
+    return (commands.doctor(seen),)
 
 
 PROOFS: Final = (

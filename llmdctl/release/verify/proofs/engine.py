@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from llmdctl.model.proof import Reading
+from llmdctl.release.verify import commands
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed, warned
 from llmdctl.release.verify.lengths import max_model_len
 from llmdctl.release.verify.observed import START, EnginePod, Observed
@@ -52,6 +53,7 @@ def _compare(
     seen: Observed, what: str, wanted: dict[str, int | None], read: Callable[[EnginePod], int], unit: str
 ) -> Verdict:
     readings, wrong, unread = [], [], []
+    worst: EnginePod | None = None
     for pod in _ready(seen):
         expected = wanted.get(pod.role)
         if expected is None:
@@ -63,9 +65,10 @@ def _compare(
             continue
         readings.append(Reading(where=f"{pod.place} {what}", after=str(found), expected=str(expected)))
         if found != expected:
+            worst = worst or pod
             wrong.append(f"{pod.name} has a {what} of {found} instead of {expected} {unit}")
     if wrong:
-        return failed(f"{wrong[0]}.", *readings)
+        return failed(f"{wrong[0]}.", *readings, remedy=_look(seen, worst))
     if unread or not readings:
         raise UnknowableError(unread[0] if unread else "no pod of these roles is ready")
     return passed(f"The {what} of {len(readings)} pods is as rendered.", *readings)
@@ -73,6 +76,7 @@ def _compare(
 
 def _capacity(seen: Observed) -> Verdict:
     readings, wrong, unread = [], [], []
+    worst: EnginePod | None = None
     for pod in _ready(seen):
         try:
             blocks, size = _cache(seen, pod, "num_gpu_blocks"), _cache(seen, pod, "block_size")
@@ -85,9 +89,10 @@ def _capacity(seen: Observed) -> Verdict:
         expected = f"at least {longest}" if longest else "more than 0"
         readings.append(Reading(where=f"{pod.place} KV cache", after=f"{tokens} tokens", expected=expected))
         if tokens <= 0 or (longest is not None and tokens < longest):
+            worst = worst or pod
             wrong.append(f"{pod.name} has a KV cache of {tokens} tokens, and a request may have {longest or 1}")
     if wrong:
-        return failed(f"{wrong[0]}.", *readings)
+        return failed(f"{wrong[0]}.", *readings, remedy=_look(seen, worst))
     if unread or not readings:
         raise UnknowableError(unread[0] if unread else "no pod is ready")
     return passed(f"The KV cache of {len(readings)} pods holds at least one request of full length.", *readings)
@@ -96,6 +101,7 @@ def _capacity(seen: Observed) -> Verdict:
 def _as_computed(seen: Observed) -> Verdict:
     readings, worst, unread, left_out = [], 1.0, [], []
     said = ""
+    worst_pod: EnginePod | None = None
     for pod in _ready(seen):
         ledger = seen.ledgers.get(pod.role, "nothing was computed for it")
         if isinstance(ledger, str):
@@ -115,6 +121,7 @@ def _as_computed(seen: Observed) -> Verdict:
             ),
         ]  # fmt: skip
         if abs(tokens / computed - 1) > abs(worst - 1):
+            worst_pod = pod
             worst, said = (
                 tokens / computed,
                 f"{pod.name} has a KV cache of {tokens} tokens, and {computed} were computed",
@@ -124,10 +131,15 @@ def _as_computed(seen: Observed) -> Verdict:
     if not readings:
         raise NotConcernedError(left_out[0] if left_out else "nothing was computed for this release")
     if worst < _HALF:
-        return failed(f"{said}: something else takes the memory.", *readings, remedy=_LOOK)
+        return failed(f"{said}: something else takes the memory.", *readings, remedy=(*_LOOK, *_look(seen, worst_pod)))
     if abs(worst - 1) > _TOLERANCE:
-        return warned(f"{said}.", *readings, remedy=_LOOK)
+        return warned(f"{said}.", *readings, remedy=(*_LOOK, *_look(seen, worst_pod)))
     return passed(f"The KV cache of {len(readings) // 2} pods is as large as computed.", *readings)
+
+
+def _look(seen: Observed, pod: EnginePod | None) -> tuple[str, ...]:
+    """Into the log of the pod that a verdict is about: an engine says there what it chose, and why."""
+    return () if pod is None else (commands.engine_log(seen, pod),)
 
 
 def _tokens(seen: Observed, pod: EnginePod) -> int:
@@ -138,18 +150,22 @@ def _tokens(seen: Observed, pod: EnginePod) -> int:
 
 
 def _arguments(seen: Observed) -> Verdict:
-    readings, wrong = [], []
+    readings, wrong, edited = [], [], []
     for pod in _ready(seen):
         rendered = tuple(str(word) for word in seen.role(pod).engine.container.value.get("args") or ())
         same = pod.args == rendered
         after = "as rendered" if same else _first_difference(rendered, pod.args)
         readings.append(Reading(where=f"{pod.place} args", after=after, expected="as rendered"))
         if not same:
+            edited.append(pod)
             wrong.append(f"{pod.name} runs with other arguments than rendered: {after}")
     if wrong:
         return failed(
             f"{wrong[0]}.", *readings,
-            remedy=("A rollout has not ended, or somebody edited the workload: look at `llmdctl diff`.",),
+            remedy=(
+                "A rollout has not ended, or somebody edited the workload: the same `llmdctl install` puts it back.",
+                commands.workload(seen, seen.role(edited[0])),
+            ),
         )  # fmt: skip
     return passed(f"{len(readings)} pods run with the arguments as rendered.", *readings)
 
@@ -178,7 +194,7 @@ def _cache(seen: Observed, pod: EnginePod, key: str) -> int:
 def _ready(seen: Observed) -> tuple[EnginePod, ...]:
     pods = seen.ready()
     if not pods:
-        raise UnknowableError("no pod of an engine is ready")
+        raise UnknowableError("no pod of an engine is ready", remedy=(commands.doctor(seen),))
     return pods
 
 

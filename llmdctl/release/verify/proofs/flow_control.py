@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 from llmdctl.model.proof import Reading
-from llmdctl.release.verify import prompts
+from llmdctl.release.verify import commands, prompts
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed, warned
 from llmdctl.release.verify.counting import epp_changes, risen
 from llmdctl.release.verify.names import QUEUED, WAITED, epp_names
@@ -29,7 +29,13 @@ def _is_on(seen: Observed) -> Verdict:
         on = next((line for line in pod.log if any(words in line for words in _ON)), None)
         if off is not None:
             reading = Reading(where=f"{pod.place} log", after="Flow Control layer is disabled", expected="on")
-            return failed(f"{pod.name} runs without flow control although its gate is rendered.", reading)
+            return failed(
+                f"{pod.name} runs without flow control although its gate is rendered.", reading,
+                remedy=(
+                    "Look at LV0201 and LV0202: does it run with the configuration as rendered?",
+                    commands.picker_log(seen, -1) + " | grep -i flow",
+                ),
+            )  # fmt: skip
         if on is not None:
             readings.append(Reading(where=f"{pod.place} log", after="Flow Control layer initialised", expected="on"))
     if not readings:
@@ -43,7 +49,10 @@ def _queues(seen: Observed) -> Verdict:
     found = epp_changes(seen, QUEUED, before=START, after=END)
     readings = tuple(each.reading(f"+{sent}") for each in found)
     if risen(found) < sent:
-        return failed(f"{risen(found):.0f} of {sent} requests passed a queue of the scheduler.", *readings)
+        return failed(
+            f"{risen(found):.0f} of {sent} requests passed a queue of the scheduler.", *readings,
+            remedy=("Look at LV0801 (is it on) and LV0203 (who places requests).", commands.picker_log(seen)),
+        )  # fmt: skip
     return passed(f"{risen(found):.0f} requests passed the queues while {sent} were sent.", *readings)
 
 
@@ -66,7 +75,10 @@ def _orders(seen: Observed) -> Verdict:
             said = f"Requests of priority {higher:g} waited {short:.2f} s, and those of {lower:g} only {long:.2f} s."
             return warned(
                 said, *readings,
-                remedy=("Did both come at the same time? If they did, look at LV0201: which ordering is loaded?",),
+                remedy=(
+                    "Did both come at the same time? If they did, look at LV0201: which ordering is loaded?",
+                    commands.kubectl(seen, "get inferenceobjectives -o wide"),
+                ),
             )  # fmt: skip
     words = ", ".join(f"{mean:.2f} s at priority {priority:g}" for priority, mean in means.items())
     return passed(f"The higher the priority, the shorter the wait: {words}.", *readings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from llmdctl.model.proof import Reading
-from llmdctl.release.verify import prompts
+from llmdctl.release.verify import commands, prompts
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.counting import changes, epp_changes, number, risen
 from llmdctl.release.verify.names import EVENTS, LOADED, STORED, epp_names, first
@@ -26,7 +26,10 @@ def _events(seen: Observed) -> Verdict:
     mute = [role for role in seen.stack.roles if not _publishes(role)]
     if mute:
         reading = Reading(where=f"role {mute[0].name} args", after="no KV events", expected="KV events on")
-        return failed(f"The engines of role {mute[0].name} publish no KV events.", reading)
+        return failed(
+            f"The engines of role {mute[0].name} publish no KV events.", reading,
+            remedy=("Install again: the recipe sets --kv-events-config.", commands.workload(seen, mute[0])),
+        )  # fmt: skip
     version = seen.stack.epp_version
     exposed = any(
         first(seen.epp_scrape(moment, pod.name), epp_names(version, EVENTS)) is not None
@@ -43,6 +46,8 @@ def _events(seen: Observed) -> Verdict:
             remedy=(
                 "Look at the events' port and topic on both sides, and at network policies from engines to the"
                 " endpoint picker.",
+                commands.kubectl(seen, "get networkpolicies"),
+                commands.picker_log(seen),
             ),
         )  # fmt: skip
     return passed(f"{number(risen(found))} events reached the scheduler.", *readings)
@@ -65,7 +70,10 @@ def _takes(seen: Observed) -> Verdict:
     if any(name in _AT_ONCE for pod in pods for name in seen.role(pod).connectors):
         return failed(
             "A prompt of many blocks was processed, and the tier took none of them.", *readings,
-            remedy=("Look at the engine's log for the connector, and at the size of the tier in the values.",),
+            remedy=(
+                "Look at the engine's log for the connector, and at the size of the tier in the values.",
+                commands.engine_log(seen, pods[0]),
+            ),
         )  # fmt: skip
     raise UnknowableError("the tier has taken nothing yet; this connector may store only what is evicted")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from llmdctl.model.proof import Reading
+from llmdctl.release.verify import commands
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.counting import epp_changes, number
 from llmdctl.release.verify.names import READY
@@ -20,7 +21,7 @@ def _selects(seen: Observed) -> Verdict:
     if not ready and seen.asleep:
         return _will_select(seen, selector, where)
     if not ready:
-        raise UnknowableError("no pod of an engine is ready")
+        raise UnknowableError("no pod of an engine is ready", remedy=(commands.doctor(seen),))
     outside = [pod for pod in ready if not selector.items() <= _labels(seen, pod).items()]
     reading = Reading(
         where=f"{where} spec.selector", after=f"{len(ready) - len(outside)} ready pods", expected=f"{len(ready)}"
@@ -75,9 +76,10 @@ def _selector(seen: Observed) -> tuple[dict[str, str], str]:
 
 
 def _remedy(seen: Observed) -> tuple[str, ...]:
+    name = str(seen.stack.pool["metadata"]["name"]) if seen.stack.pool else ""
     return (
-        f"$ kubectl get inferencepool -n {seen.namespace} -o yaml",
-        f"$ kubectl get pods -n {seen.namespace} --show-labels",
+        commands.kubectl(seen, f"get inferencepool {name} -o yaml"),
+        commands.kubectl(seen, "get pods --show-labels"),
         "Run the same `llmdctl install` again: it puts back the selector as rendered.",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from llmdctl.model.proof import Reading
-from llmdctl.release.verify import prompts
+from llmdctl.release.verify import commands, prompts
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.counting import changes, number, risen
 from llmdctl.release.verify.names import CACHED, PROMPT
@@ -44,7 +44,11 @@ def _is_on(seen: Observed) -> Verdict:
     if wrong:
         return failed(
             f"Prefix caching is off in {len(wrong)} pods, {wrong[0]} first, and the scheduler scores by prefix.",
-            *readings, remedy=("Take the flag that turns it off out of the values, and install again.",),
+            *readings,
+            remedy=(
+                "Take the flag that turns it off out of the values, and install again.",
+                commands.kubectl(seen, f"get pod {wrong[0]} -o jsonpath='{{.spec.containers[*].args}}'"),
+            ),
         )  # fmt: skip
     if unread:
         raise UnknowableError(unread[0])
@@ -62,7 +66,10 @@ def _hits_rise(seen: Observed) -> Verdict:
     if hits <= 0:
         return failed(
             f"{again}, and no token of it was found in a cache.", *readings,
-            remedy=("Look at LV0401 (is caching on) and LV0403 (does the prompt go to the same pod).",),
+            remedy=(
+                "Look at LV0401 (is caching on) and LV0403 (does the prompt go to the same pod).",
+                commands.picker_log(seen),
+            ),
         )  # fmt: skip
     return passed(f"{again}; engines found {number(hits)} tokens in their caches.", *readings)
 
@@ -82,7 +89,10 @@ def _together(seen: Observed) -> Verdict:
         return passed(f"The same prompt went to {moved[0].pod} three times; {len(pods)} pods were ready.", *readings)
     return failed(
         f"The same prompt went to {len(moved)} pods in three requests.", *readings,
-        remedy=("Look at LV0201: is the prefix scorer loaded, and with which weight? At LV0203: who places requests?",),
+        remedy=(
+            "Look at LV0201: is the prefix scorer loaded, and with which weight? At LV0203: who places requests?",
+            commands.picker_log(seen),
+        ),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from llmdctl.kube import KubernetesObject
 from llmdctl.model.proof import Reading
-from llmdctl.release.verify import prompts
+from llmdctl.release.verify import commands, prompts
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.counting import epp_changes, number, risen
 from llmdctl.release.verify.loaded import loaded, rendered
@@ -19,7 +19,7 @@ _UPSTREAM: Final = "envoy_cluster_upstream_rq_total"
 _PICKED: Final = "picked"  # the clusters of the proxy that the charts render
 _FALLBACK: Final = "fallback"
 _CHECKSUM: Final = "checksum/config"
-_REINSTALL: Final = ("Run the same `llmdctl install` again: it puts back what was rendered.",)
+_REINSTALL: Final = "Run the same `llmdctl install` again: it puts back what was rendered."
 
 
 def _runs_rendered(seen: Observed) -> Verdict:
@@ -60,12 +60,16 @@ def _unchanged(seen: Observed) -> Verdict:
     live = seen.live.get(f"ConfigMap/{name}")
     wanted = _rendered_map(seen, name)
     if live is None:
-        return failed(f"ConfigMap {name} is not there.", remedy=_REINSTALL)
+        reading = Reading(where=f"ConfigMap/{seen.namespace}/{name}", after="absent", expected="as rendered")
+        return failed(f"ConfigMap {name} is not there.", reading, remedy=(_REINSTALL, commands.doctor(seen)))
     where = f"ConfigMap/{seen.namespace}/{name}"
     changed = [key for key in wanted if (live.get("data") or {}).get(key) != wanted[key]]
     if changed:
         reading = Reading(where=where, after=f"{', '.join(changed)} differs", expected="as rendered")
-        return failed(f"ConfigMap {name} was changed after the install.", reading, remedy=_REINSTALL)
+        return failed(
+            f"ConfigMap {name} was changed after the install.", reading,
+            remedy=(_REINSTALL, commands.kubectl(seen, f"get configmap {name} -o yaml --show-managed-fields")),
+        )  # fmt: skip
     checksum = _checksum(seen)
     old = [pod for pod in _pods(seen) if checksum and pod.annotations.get(_CHECKSUM, checksum) != checksum]
     readings = [
@@ -119,7 +123,7 @@ def _passed_on(seen: Observed, sent: int, missing: UnknowableError) -> Verdict:
 def _past(seen: Observed) -> tuple[str, ...]:
     return (
         "With failureMode FailOpen a proxy sends requests anywhere while the endpoint picker does not answer.",
-        f"$ kubectl logs -n {seen.namespace} -l app.kubernetes.io/component=epp --tail=50",
+        commands.picker_log(seen),
     )
 
 
@@ -168,7 +172,7 @@ def _checksum(seen: Observed) -> str:
 
 def _restart(seen: Observed) -> tuple[str, ...]:
     name = seen.stack.epp.container.pod.workload.name if seen.stack.epp else ""
-    return (f"$ kubectl rollout restart -n {seen.namespace} deployment/{name}",)
+    return (commands.kubectl(seen, f"rollout restart deployment {name}"),)
 
 
 PROOFS: Final = (

@@ -9,7 +9,7 @@ from llmdctl.kube import KubernetesObject, key_of
 from llmdctl.lint.promql import selectors
 from llmdctl.model.proof import Reading
 from llmdctl.release.sleeping import hindrance, is_paused, may_sleep
-from llmdctl.release.verify import prompts
+from llmdctl.release.verify import commands, prompts
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.names import EPP
 from llmdctl.release.verify.observed import Observed
@@ -30,10 +30,15 @@ def _can_wake(seen: Observed) -> Verdict:
     if not mine:
         raise NotConcernedError("no role of this release goes to zero")
     if seen.stack.epp_version in EPP and seen.stack.epp_config and _GATE not in seen.stack.gates:
+        gates = ", ".join(sorted(seen.stack.gates)) or "none"
         return failed(
             "A request for a sleeping role is refused, not held: flow control is off, so nothing that could wake it"
             " ever waits.",
-            remedy=("Install with flow control, or keep one awake: autoscaling.roles.ROLE.minReplicas=1.",),
+            Reading(where="EndpointPickerConfig featureGates", after=gates, expected=_GATE),
+            remedy=(
+                "Install with flow control, or keep one replica: minReplicas of the role in `autoscaling.roles`.",
+                commands.kubectl(seen, "get scaledobjects"),
+            ),
         )  # fmt: skip
     readings: list[Reading] = []
     for item in mine:
@@ -51,7 +56,8 @@ def _of_one(seen: Observed, item: KubernetesObject) -> Verdict | list[Reading]:
     look = f"$ kubectl -n {namespace} describe scaledobject {name}"
     stopped = hindrance(item)
     if stopped is not None and is_paused(item):
-        return failed(f"{name} is not woken from zero: {stopped[0]}.", remedy=(stopped[1],))
+        reading = Reading(where=f"ScaledObject/{namespace}/{name} Paused", after="True", expected="False")
+        return failed(f"{name} is not woken from zero: {stopped[0]}.", reading, remedy=(stopped[1],))
     if stopped is not None:
         raise UnknowableError(f"{stopped[0]}, as LV0901 says", remedy=(stopped[1],))
     wakers = [trigger for trigger, query, _ in triggers(item) if not _only_engines(query)]
@@ -60,6 +66,7 @@ def _of_one(seen: Observed, item: KubernetesObject) -> Verdict | list[Reading]:
         return failed(
             f"{name} goes to zero, and every trigger asks for metrics of the engines, which end with the last of them:"
             " nothing brings the first back.",
+            *(Reading(where=f"trigger {trigger}", after=query) for trigger, query, _ in triggers(item)),
             remedy=("Add a trigger on the endpoint picker's queue, or set minReplicaCount to 1.", look),
         )  # fmt: skip
     measured = list(_measured(seen, item, wakers))
@@ -67,7 +74,8 @@ def _of_one(seen: Observed, item: KubernetesObject) -> Verdict | list[Reading]:
         return measured
     silent = next((_silence(seen, name, trigger) for trigger in wakers if _silence(seen, name, trigger)), "")
     if silent:
-        return failed(f"{name} is not woken from zero: {silent}.", remedy=("Look at LV0901.", look))
+        reading = Reading(where=f"ScaledObject/{namespace}/{name}", after=silent, expected="a number")
+        return failed(f"{name} is not woken from zero: {silent}.", reading, remedy=("Look at LV0901.", look))
     raise UnknowableError(
         f"what wakes {name} is a trigger of type {others[0]}, which verify cannot ask"
         if others and not wakers
@@ -122,7 +130,7 @@ def _wakes(seen: Observed) -> Verdict:
         f"The request that was to wake it got {after}{f': {said}' if said else ''}.", reading,
         remedy=(
             "Was it refused at once, look at LV0801 (flow control holds it) and LV0903; did it wait, at the new pod:",
-            f"$ llmdctl doctor {seen.release} -n {seen.namespace}",
+            commands.doctor(seen),
         ),
     )  # fmt: skip
 

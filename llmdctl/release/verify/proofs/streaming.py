@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from llmdctl.model.proof import Reading
-from llmdctl.release.verify import prompts
+from llmdctl.release.verify import commands, prompts
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.observed import Observed
 from llmdctl.release.verify.timeouts import limits
@@ -31,8 +31,13 @@ def _configured(seen: Observed) -> Verdict:
     cut = next((limit for limit in found if limit.cuts(_WANTED_S)), None)
     if cut is not None:
         said = f"{cut.where} ends an answer after {cut.seconds:.0f} s ({cut.field})."
-        return failed(said, *readings, remedy=("Install again: the recipe renders no limit below an hour.",))
+        show = commands.kubectl(seen, f"get {cut.where.split()[0].lower()} -o yaml")
+        return failed(said, *readings, remedy=("Install again: the recipe renders no limit below an hour.", show))
     return passed(f"{len(found)} limits on the way are none, or longer than {_WANTED_S:.0f} s.", *readings)
+
+
+def _cut(seen: Observed) -> tuple[str, ...]:
+    return ("Look at LV1101, then at every proxy before the entrance.", commands.doctor(seen))
 
 
 def _streamed(seen: Observed) -> Verdict:
@@ -45,12 +50,12 @@ def _streamed(seen: Observed) -> Verdict:
         expected=f"{prompts.LONG_S:.0f} s",
     )  # fmt: skip
     if done.error:
-        return failed(f"The stream was cut after {done.seconds:.0f} s: {done.error}.", reading)
+        return failed(f"The stream was cut after {done.seconds:.0f} s: {done.error}.", reading, remedy=_cut(seen))
     if done.seconds >= prompts.LONG_S:
         return passed(f"A stream of {done.seconds:.0f} s was not cut.", reading)
     if done.reply is not None and done.reply.good and "data: [DONE]" in done.reply.text:
         raise UnknowableError(f"the model had nothing more to say after {done.seconds:.0f} s")
-    return failed(f"The stream was cut after {done.seconds:.0f} s.", reading)
+    return failed(f"The stream was cut after {done.seconds:.0f} s.", reading, remedy=_cut(seen))
 
 
 PROOFS: Final = (

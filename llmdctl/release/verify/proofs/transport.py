@@ -6,8 +6,9 @@ import re
 from typing import Final
 
 from llmdctl.model.proof import Reading
+from llmdctl.release.verify import commands
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
-from llmdctl.release.verify.observed import Observed
+from llmdctl.release.verify.observed import EnginePod, Observed
 from llmdctl.release.verify.stack import Role
 
 _DEVICES: Final = re.compile(r"rdma|roce|infiniband|/efa$|mlnx|mlx5|sriov|hca", re.IGNORECASE)
@@ -24,7 +25,7 @@ def _is_rdma(seen: Observed) -> Verdict:
     roles = [role for role in seen.stack.roles if _asks_for_rdma(role)]
     if not roles:
         raise NotConcernedError("no role of this release asks for an RDMA device")
-    evidence, wrong, silent = [], [], []
+    evidence, wrong, silent = [], list[EnginePod](), []
     for role in roles:
         for pod in seen.of_role(role.name):
             log = seen.logs.get(pod.name)
@@ -41,9 +42,12 @@ def _is_rdma(seen: Observed) -> Verdict:
                 continue
             evidence.append(Reading(where=f"{pod.place} log", after=found.group().strip(), expected="RDMA"))
             if rdma is None:
-                wrong.append(pod.name)
+                wrong.append(pod)
     if wrong:
-        return failed(f"KV blocks of {wrong[0]} travel over TCP, and an RDMA device was asked for.", *evidence)
+        return failed(
+            f"KV blocks of {wrong[0].name} travel over TCP, and an RDMA device was asked for.", *evidence,
+            remedy=(*_REMEDY, commands.engine_log(seen, wrong[0]) + " | grep -i ucx"),
+        )  # fmt: skip
     if silent or not evidence:
         raise UnknowableError(silent[0] if silent else "no log of a ready pod was read", remedy=_REMEDY)
     return passed(f"RDMA was chosen in {len(evidence)} logs, one of each role.", *evidence)
