@@ -6,6 +6,9 @@ STAMP := $(VENV)/.installed
 SANDBOX ?= demo
 NODES ?= h200=2,cpu=1
 
+# Some machines forbid Python to keep what it compiled: every command would compile the whole package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo demo-down test test-faults e2e-vllm lint bench update programs wheel clean
 
 help: ## show this list

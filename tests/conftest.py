@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -16,7 +17,9 @@ os.environ.update({"NO_COLOR": "1", "TERMINAL_WIDTH": "100", "_TYPER_FORCE_DISAB
 # Go collects garbage less often, in the workers that pytest-xdist starts, in Helm and in the control planes: half a
 # gigabyte more for a quarter less of their time. A process of Go reads it when it starts.
 os.environ.setdefault("GOGC", "400")
-for name in ("KUBECONFIG", "FORCE_COLOR", "LLMDCTL_NAMESPACE"):
+# Hundreds of processes import the checkout: one that may not keep what it compiled compiles all of it, every time.
+sys.dont_write_bytecode = False
+for name in ("KUBECONFIG", "FORCE_COLOR", "LLMDCTL_NAMESPACE", "PYTHONDONTWRITEBYTECODE"):
     os.environ.pop(name, None)
 
 # On a desk each run tries other documents; in CI a push is judged by the same ones as the run before.
