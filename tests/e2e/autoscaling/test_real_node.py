@@ -23,6 +23,7 @@ from llmdctl.prometheus import over_http
 from llmdctl.release.verify import selected, verify
 from tests.e2e.autoscaling.seen import replicas, wait
 from tests.e2e.conftest import beside
+from tests.e2e.datapath.serving import QUICK
 
 pytestmark = pytest.mark.e2e
 CLIENTS = 12
@@ -83,7 +84,7 @@ def test_load_wakes_engines_and_its_end_lets_them_go(real_node, quick: Path, tmp
     own.write_text(VALUES, encoding="utf-8")
     files = [word for path in (sandbox.values(real_node.name), quick, own) for word in ("-f", str(path))]
     asked = ["install", "optimized-baseline", "s", "-n", namespace, "--accelerator", "h200", *files]
-    asked += ["--autoscaler", "keda-queue", "--metrics", "prometheus-operator"]
+    asked += ["--autoscaler", "keda-queue", "--metrics", "prometheus-operator", *QUICK]
     assert main([*asked, "--kubeconfig", str(real_node.kubeconfig)]) == 0
 
     def now() -> tuple[int, int]:

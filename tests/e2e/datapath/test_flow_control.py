@@ -14,7 +14,7 @@ import pytest
 
 from llmdctl.prometheus import Exposition
 from tests.e2e.datapath.crowd import Asking, Crowd, all_of, mean, places, standstill
-from tests.e2e.datapath.serving import Serving, curl, flags
+from tests.e2e.datapath.serving import ALERT, Serving, curl, flags
 from tests.e2e.sandbox.objects import wait
 
 MODEL = "Qwen/Qwen3-32B"
@@ -51,7 +51,7 @@ OLD = {"global.llmd.flowControl": "true"} | {
 @pytest.fixture(scope="module")
 def serving(picker_dialect, serve) -> Iterator[Serving]:
     recipe, settings = ("optimized-baseline", SETTINGS | OLD) if picker_dialect == "0.7" else ("flow-control", SETTINGS)
-    with serve(recipe, MODEL, "--role", "aggregate.replicas=1", *flags(settings)) as found:
+    with serve(recipe, MODEL, "--role", "aggregate.replicas=1", *ALERT, *flags(settings)) as found:
         yield found
 
 

@@ -57,6 +57,9 @@ monitoring: {intervalSeconds: 1}
 modelserver:
   roleDefaults:
     containerPatch: {startupProbe: {periodSeconds: 1}}
+scheduler:
+  certificateSecret: picker
+  flags: {refresh-metrics-interval: 200ms}
 """
 
 
