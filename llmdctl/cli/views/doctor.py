@@ -29,7 +29,7 @@ def _chain(chain: Chain, width: int) -> Iterator[str]:
     for hop in chain.hops:
         text = " ".join(part for part in (hop.object + ":" if hop.object else "", hop.saw) if part)
         yield from _wrapped(f"  {hop.name.value:<9} {_WORDS[hop.outcome]:<7} {text}", width, _HANG)
-        if hop.outcome in (Outcome.FAIL, Outcome.UNKNOWN):
+        if hop.outcome in (Outcome.FAIL, Outcome.UNKNOWN) or hop.remedy:
             yield from _mending(hop, width)
     for also in chain.also:
         yield ""

@@ -136,6 +136,12 @@ class Observed:
         """What was rendered for a pod."""
         return next(role for role in self.stack.roles if role.name == pod.role)
 
+    def nobody_ready(self) -> UnknowableError:
+        """What can be said of engines while none is ready."""
+        return UnknowableError(
+            "no pod of an engine is ready", remedy=(f"$ llmdctl doctor {self.release} -n {self.namespace}",)
+        )
+
     def exchange(self, name: str) -> Exchange:
         """A request that was sent. Raises UnknowableError when it was not, or when nobody could be asked."""
         if self.no_entrance:

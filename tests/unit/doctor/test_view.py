@@ -40,3 +40,11 @@ def test_a_broken_hop_shows_what_was_expected_and_a_command_on_a_line_of_its_own
     assert [line for line in text.splitlines() if line.startswith("      $ kubectl -n llm patch httproute qwen ")]
     assert all(len(line) <= 80 for line in text.splitlines() if not line.startswith("      $ "))
     assert "not looked at: the route is broken" in text
+
+
+def test_what_sleeps_is_well_and_the_command_that_wakes_it_can_be_copied() -> None:
+    found = _diagnosis("healthy-asleep")
+    assert (found.exit_code, found.requests) == (HEALTHY, 0)
+    text = page(found)
+    assert "asleep: Deployment/llm/qwen has 0 replicas" in " ".join(text.split())
+    assert "      $ llmdctl verify small -n llm --wake" in text.splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from llmdctl.model.check import Evidence
 from llmdctl.model.hop import Hop, HopName
@@ -12,7 +13,7 @@ from llmdctl.release.doctor.statuses import explain
 from llmdctl.release.doctor.verdicts import absent, broken, kubectl, passed, unsure
 from llmdctl.release.redaction import redact_text
 
-_INSTANCE = "app.kubernetes.io/instance"
+_RELEASE = "meta.helm.sh/release-name"
 _SHOWN = 300  # characters of an answer
 
 
@@ -20,11 +21,9 @@ def judge(case: Case) -> Hop:
     """Broken: no answer, or one that is no success, explained by the router's version."""
     tried = case.scene.tried.get(case.key)
     if tried is None and asleep(case):
-        release = (case.pool.text("metadata", "labels", _INSTANCE) if case.pool else "") or case.name
-        return absent(
-            HopName.REQUEST,
-            f"none was sent, for it would wake what sleeps: `llmdctl verify {release} -n {case.namespace} --wake` does",
-        )
+        return replace(
+            absent(HopName.REQUEST, "none was sent: it would wake what sleeps"), remedy=tuple(_wake(case))
+        )  # fmt: skip
     if tried is None:
         return absent(HopName.REQUEST, "none was sent")
     answer = tried.answer
@@ -55,6 +54,13 @@ def judge(case: Case) -> Hop:
         if answer.body.strip()
         else (),
     )
+
+
+def _wake(case: Case) -> Iterator[str]:
+    """The command that wakes a Helm release on purpose."""
+    release = case.pool.text("metadata", "annotations", _RELEASE) if case.pool else ""
+    if release:
+        yield f"$ llmdctl verify {release} -n {case.namespace} --wake"
 
 
 def _look(case: Case, hop: HopName) -> Iterator[str]:

@@ -43,7 +43,7 @@ def _numbers(seen: Observed) -> Verdict:
     verdicts = sorted((judge(each) for each in scalers), key=lambda verdict: _WORST.index(verdict.outcome))
     worst = verdicts[0]
     evidence = tuple(reading for verdict in verdicts for reading in verdict.evidence)
-    message = " ".join(verdict.message for verdict in verdicts if verdict.outcome is worst.outcome)
+    message = "; ".join(verdict.message for verdict in verdicts if verdict.outcome is worst.outcome)
     return Verdict(outcome=worst.outcome, message=message, evidence=evidence, remedy=worst.remedy)
 
 

@@ -194,7 +194,7 @@ def _cache(seen: Observed, pod: EnginePod, key: str) -> int:
 def _ready(seen: Observed) -> tuple[EnginePod, ...]:
     pods = seen.ready()
     if not pods:
-        raise UnknowableError("no pod of an engine is ready", remedy=(commands.doctor(seen),))
+        raise seen.nobody_ready()
     return pods
 
 

@@ -21,7 +21,7 @@ def _selects(seen: Observed) -> Verdict:
     if not ready and seen.asleep:
         return _will_select(seen, selector, where)
     if not ready:
-        raise UnknowableError("no pod of an engine is ready", remedy=(commands.doctor(seen),))
+        raise seen.nobody_ready()
     outside = [pod for pod in ready if not selector.items() <= _labels(seen, pod).items()]
     reading = Reading(
         where=f"{where} spec.selector", after=f"{len(ready) - len(outside)} ready pods", expected=f"{len(ready)}"
@@ -53,6 +53,8 @@ def _labels(seen: Observed, pod: EnginePod) -> dict[str, str]:
 
 def _counts(seen: Observed) -> Verdict:
     _selector(seen)
+    if not seen.ready() and not seen.asleep:
+        raise seen.nobody_ready()
     expected = len(seen.ready()) * max(len(seen.stack.target_ports), 1)
     moment = END if END in seen.epp_scrapes else START
     found = epp_changes(seen, READY, before=moment, after=moment)
@@ -61,6 +63,8 @@ def _counts(seen: Observed) -> Verdict:
     if wrong:
         said = f"{wrong[0].pod} sees {number(wrong[0].after)} endpoints, and {expected} are ready."
         return failed(said, *readings, remedy=_remedy(seen))
+    if not expected:
+        return passed("The endpoint picker sees no endpoint, and there is none while it sleeps.", *readings)
     return passed(f"The endpoint picker sees all {expected} endpoints.", *readings)
 
 

@@ -50,8 +50,8 @@ def _is_on(seen: Observed) -> Verdict:
                 commands.kubectl(seen, f"get pod {wrong[0]} -o jsonpath='{{.spec.containers[*].args}}'"),
             ),
         )  # fmt: skip
-    if unread:
-        raise UnknowableError(unread[0])
+    if unread or not readings:
+        raise seen.nobody_ready() if not readings and not unread else UnknowableError(unread[0])
     return passed(f"Prefix caching is on in all {len(readings)} pods.", *readings)
 
 
