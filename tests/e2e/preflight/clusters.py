@@ -1,6 +1,8 @@
 """Clusters and workloads that chance makes, and how they come to the real control plane.
 
 Each case has its own nodes, zones and labels: pods select `placement/case`, and a taint keeps everybody else away.
+Nobody plays the kubelets: a node is ready from the start, and pods tolerate what is said of one that is silent later.
+A pod is bound or refused, which is all that is asked; that none runs spares every request about running ones.
 Sizes are powers of two, and all pods with devices of one case may go to the same nodes: then the number that fits does
 not depend on where the scheduler puts the first ones, as long as the large ones come first.
 """
@@ -17,7 +19,9 @@ ZONE = "topology.kubernetes.io/zone"
 DRIVER = "gpu.placement.llmdctl.dev"
 NIC = "nic.placement.llmdctl.dev"
 EXCLUSIVE = "leaderworkerset.sigs.k8s.io/exclusive-topology"
-_MINE = {"key": CASE, "operator": "Exists"}
+_SILENT = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+_MINE = tuple({"key": key, "operator": "Exists"} for key in (CASE, *_SILENT))
+_READY = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""}
 Object = dict[str, Any]
 
 
@@ -51,15 +55,11 @@ class Cluster:
             "kind": "Node",
             "metadata": {
                 "name": name,
-                "annotations": {"kwok.x-k8s.io/node": "fake"},
-                "labels": {
-                    "kwok.x-k8s.io/node": "fake", "kubernetes.io/hostname": name, CASE: self.name,
-                    "pool": "h200", **(labels or {}),
-                },
+                "labels": {"kubernetes.io/hostname": name, CASE: self.name, "pool": "h200", **(labels or {})},
             },
             "spec": {"taints": [{"key": CASE, "value": self.name, "effect": "NoSchedule"}, *taints],
                      **({"unschedulable": True} if cordon else {})},
-            "status": {"capacity": resources, "allocatable": resources},
+            "status": {"capacity": resources, "allocatable": resources, "conditions": [_READY]},
         }  # fmt: skip
         self.nodes.append(item)
         return item
@@ -82,7 +82,7 @@ class Cluster:
         return {
             "terminationGracePeriodSeconds": 0,
             "nodeSelector": {CASE: self.name} | spec.pop("selector", {}),
-            "tolerations": [_MINE, *tolerations],
+            "tolerations": [*_MINE, *tolerations],
             "containers": [container],
             **spec,
         }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from llmdctl.model.check import Placement
 from llmdctl.model.inventory import Inventory
 from llmdctl.preflight import Case
 from llmdctl.sandbox.api import Api
-from tests.e2e.preflight.clusters import CASE, Cluster, classes, generated
+from tests.e2e.preflight.clusters import Cluster, classes, generated
 from tests.e2e.sandbox.objects import CLAIM_TEMPLATES, DEPLOYMENTS, DEVICE_CLASSES, LWS, NODES, PODS, SLICES
 
 pytestmark = pytest.mark.e2e
@@ -21,7 +22,6 @@ pytestmark = pytest.mark.e2e
 SEED = 20261122
 SECTIONS = ("nodes", "pods", "namespaces", "resource-slices", "device-classes", "resource-claims")
 ROLE = "app.kubernetes.io/component"
-NEW = "node.kubernetes.io/not-ready"
 LIMIT_S = 180  # two cores may be shared with much else
 Object = dict[str, Any]
 
@@ -36,16 +36,8 @@ def clusters(plane_apart) -> list[Cluster]:
     api.create_all((NODES.url(), item) for cluster in made for item in cluster.nodes)
     api.create_all((SLICES.url(), item) for cluster in made for item in cluster.slices)
     api.create_all((CLAIM_TEMPLATES.url(namespace=namespace), item) for cluster in made for item in cluster.templates)
-    wanted = {item["metadata"]["name"] for cluster in made for item in cluster.nodes}
-    follow(api, f"{NODES.url()}?labelSelector={CASE}", wanted, is_ready)
     api.create_all((PODS.url(namespace=namespace), item) for cluster in made for item in cluster.fillers)
     return made
-
-
-def is_ready(node: Object) -> bool:
-    """Whether the scheduler may put something on a new node: it is ready, and the taint of new nodes is gone."""
-    ready = any(row["type"] == "Ready" and row["status"] == "True" for row in node["status"].get("conditions", []))
-    return ready and not any(taint["key"] == NEW for taint in node["spec"].get("taints", []))
 
 
 def is_settled(pod: Object) -> bool:
@@ -54,27 +46,26 @@ def is_settled(pod: Object) -> bool:
     return bool(pod["spec"].get("nodeName")) or refused
 
 
-def follow(api: Api, url: str, wanted: Collection[str] | int, holds: Callable[[Object], bool]) -> None:
-    """Until what is wanted of a collection (names, or how many) holds. Fails with what does not."""
-    listed = api.get(url)
-    good = {item["metadata"]["name"]: holds(item) for item in listed["items"]}
-
-    def done() -> bool:
-        true = {name for name, good_now in good.items() if good_now}
-        return len(true) >= wanted if isinstance(wanted, int) else true >= set(wanted)
-
-    path, _, query = url.partition("?")
-    events = api.watch(path, listed["metadata"]["resourceVersion"] + (f"&{query}" if query else ""), limit_s=LIMIT_S)
-    while not done():
-        event = next(events, None)
-        assert event is not None, f"{wanted if isinstance(wanted, int) else len(wanted)} wanted, not yet: " + str(
-            sorted(name for name, good_now in good.items() if not good_now)
-        )
-        item = event["object"]
-        if event["type"] in ("ADDED", "MODIFIED"):
-            good[item["metadata"]["name"]] = holds(item)
-        elif event["type"] == "DELETED":
-            good.pop(item["metadata"]["name"], None)
+def settle(api: Api, namespace: str, number: int) -> list[Object]:
+    """All pods, as soon as there are so many of them that have settled. Fails with those that do not."""
+    deadline_s, url = time.monotonic() + LIMIT_S, PODS.url(namespace=namespace)
+    while True:
+        listed = api.get(url)
+        pods = {item["metadata"]["name"]: item for item in listed["items"]}
+        events = api.watch(url, listed["metadata"]["resourceVersion"], limit_s=LIMIT_S)
+        while sum(map(is_settled, pods.values())) < number:
+            event = next(events, None)
+            if event is None or event["type"] == "ERROR":  # a server may end a watch that it cannot keep up with
+                break
+            item = event["object"]
+            if event["type"] in ("ADDED", "MODIFIED"):
+                pods[item["metadata"]["name"]] = item
+            elif event["type"] == "DELETED":
+                pods.pop(item["metadata"]["name"], None)
+        else:
+            return list(pods.values())
+        waiting = sorted(name for name, pod in pods.items() if not is_settled(pod))
+        assert time.monotonic() < deadline_s, f"{number} pods wanted, {len(pods)} there, not settled: {waiting}"
 
 
 def test_the_scheduler_places_what_was_predicted(plane_apart, clusters: list[Cluster]) -> None:
@@ -86,13 +77,14 @@ def test_the_scheduler_places_what_was_predicted(plane_apart, clusters: list[Clu
     ends = Counter(fits(placement) for placement in predicted.values())
     assert set(ends) == {"all", "some", "none"}, ends
 
-    pods = sum(len(cluster.fillers) for cluster in clusters)
+    number, pods = sum(len(cluster.fillers) for cluster in clusters), list[Object]()
     for turn in range(max(len(cluster.workloads) for cluster in clusters)):
-        turns = [(cluster, cluster.workloads[turn]) for cluster in clusters if turn < len(cluster.workloads)]
-        for cluster, workload in turns:
-            pods += create(api, cluster, workload, predicted[cluster.name])
-        follow(api, PODS.url(namespace=namespace), pods, is_settled)
-    wrong = [said for cluster in clusters for said in mismatches(own(api, cluster), predicted[cluster.name])]
+        turns = [cluster for cluster in clusters if turn < len(cluster.workloads)]
+        asked = [as_asked(cluster, cluster.workloads[turn], predicted[cluster.name]) for cluster in turns]
+        api.create_all((url, item) for url, item, _ in asked)
+        number += sum(more for _, _, more in asked)
+        pods = settle(api, namespace, number)
+    wrong = [said for cluster in clusters for said in mismatches(own(pods, cluster), predicted[cluster.name])]
     print("\n".join(wrong))
     assert wrong == []
 
@@ -103,8 +95,9 @@ def test_the_scheduler_places_what_was_predicted(plane_apart, clusters: list[Clu
     for _, role in larger:
         scale = LWS.url(role.role, namespace=namespace, subresource="scale")
         api.merge(scale, {"spec": {"replicas": role.replicas_placeable + 1}})
-    follow(api, PODS.url(namespace=namespace), pods + len(larger), is_settled)
-    assert [cluster.name for cluster, role in larger if whole_groups(api, cluster) != role.replicas_placeable] == []
+    pods = settle(api, namespace, number + len(larger))
+    found = {cluster.name: whole_groups(own(pods, cluster), cluster) for cluster, _ in larger}
+    assert found == {cluster.name: role.replicas_placeable for cluster, role in larger}
 
 
 def place(cluster: Cluster, inventory: Inventory) -> Placement:
@@ -118,32 +111,31 @@ def fits(placement: Placement) -> str:
     return "all" if found == wanted else "some" if found else "none"
 
 
-def create(api: Api, cluster: Cluster, workload: Object, placement: Placement) -> int:
-    """Make a workload; how many pods it will have.
+def as_asked(cluster: Cluster, workload: Object, placement: Placement) -> tuple[str, Object, int]:
+    """Where a workload is made, as what, and how many pods it will have.
 
     Of groups as many as are predicted: leaders come before workers, so more of them could block each other.
     """
     if not is_group(workload):
-        api.create(DEPLOYMENTS.url(namespace=cluster.namespace), workload)
-        return int(workload["spec"]["replicas"])
+        return DEPLOYMENTS.url(namespace=cluster.namespace), workload, int(workload["spec"]["replicas"])
     number = placement.roles[0].replicas_placeable
-    api.create(LWS.url(namespace=cluster.namespace), {**workload, "spec": {**workload["spec"], "replicas": number}})
-    return number * int(workload["spec"]["leaderWorkerTemplate"]["size"])
+    item = {**workload, "spec": {**workload["spec"], "replicas": number}}
+    return LWS.url(namespace=cluster.namespace), item, number * int(workload["spec"]["leaderWorkerTemplate"]["size"])
 
 
 def is_group(workload: Object) -> bool:
     return str(workload["kind"]) == "LeaderWorkerSet"
 
 
-def own(api: Api, cluster: Cluster) -> list[Object]:
-    roles = ",".join(workload["metadata"]["name"] for workload in cluster.workloads)
-    return api.items(f"{PODS.url(namespace=cluster.namespace)}?labelSelector={ROLE}%20in%20({roles})")
+def own(pods: list[Object], cluster: Cluster) -> list[Object]:
+    roles = {workload["metadata"]["name"] for workload in cluster.workloads}
+    return [pod for pod in pods if pod["metadata"].get("labels", {}).get(ROLE) in roles]
 
 
-def whole_groups(api: Api, cluster: Cluster) -> int:
+def whole_groups(pods: list[Object], cluster: Cluster) -> int:
     size = cluster.workloads[0]["spec"]["leaderWorkerTemplate"]["size"]
     key = "leaderworkerset.sigs.k8s.io/group-index"
-    groups = Counter(pod["metadata"]["labels"][key] for pod in own(api, cluster) if pod["spec"].get("nodeName"))
+    groups = Counter(pod["metadata"]["labels"][key] for pod in pods if pod["spec"].get("nodeName"))
     return sum(number == size for number in groups.values())
 
 
