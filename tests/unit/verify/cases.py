@@ -64,7 +64,7 @@ def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
             assert row["old"] in text, f"{row['old']} is not in {name}"
             text = text.replace(row["old"], row["new"])
         found[name] = text
-    for name in ("args", "live_args", "log", "asleep"):
+    for name in ("args", "live_args", "log", "asleep", "epp_exposes"):
         if name in found:
             found[name] = tuple(found[name])
     if "config" in found:

@@ -25,6 +25,7 @@ def test_a_fault_is_named(case: VerifyCase) -> None:
     assert found.outcome.value == case.outcome, found
     assert case.verdict in found.message, found
     assert found.message.endswith((".", "…"))
+    assert any(str(case.expected.get("remedy", "")) in entry for entry in found.remedy)
     bad = {each.code for each in (*case.report.of(Outcome.FAIL), *case.report.of(Outcome.WARN))}
     assert bad == {case.code, *case.data["expect"].get("besides", ())}, "and nothing else is found"
     if case.outcome == "fail":

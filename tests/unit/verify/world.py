@@ -145,6 +145,7 @@ class World:
     old_pod: bool = False
     selector: dict[str, str] | None = None
     epp_sees: int | None = None
+    epp_exposes: tuple[str, ...] = ()  # further lines of its metrics
     epp_past: bool = False  # requests go past the endpoint picker
     epp_auth: bool = False
     queue: dict[str, list[float]] = field(default_factory=dict)  # priority -> seconds waited, requests, how many hardly
@@ -364,7 +365,7 @@ class World:
             for priority, pair in self.queue.items()
             if len(pair) > 2
         ]
-        return Reply(status=200, body="\n".join([*lines, *waits, ""]).encode())
+        return Reply(status=200, body="\n".join([*lines, *waits, *self.epp_exposes, ""]).encode())
 
     def proxy_stats(self, asked: PodRequest) -> Reply:
         lines = [f'envoy_cluster_upstream_rq_total{{envoy_cluster_name="{k}"}} {v}\n' for k, v in self.placed.items()]

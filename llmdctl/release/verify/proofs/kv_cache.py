@@ -17,6 +17,7 @@ _TIERS: Final = (
     *_AT_ONCE, "SimpleCPUOffloadConnector", "LMCacheConnectorV1", "LMCacheMPConnector", "MooncakeStoreConnector",
     "TPUOffloadConnector", "HF3FSKVConnector",
 )  # fmt: skip
+_MAPS: Final = (0, 24)  # the first vLLM that writes events as maps
 _HICACHE: Final = "--enable-hierarchical-cache"
 
 
@@ -44,6 +45,7 @@ def _events(seen: Observed) -> Verdict:
         return failed(
             "A new prompt was cached, and no event of it reached the scheduler.", *readings,
             remedy=(
+                *_unreadable(seen),
                 "Look at the events' port and topic on both sides, and at network policies from engines to the"
                 " endpoint picker.",
                 commands.kubectl(seen, "get networkpolicies"),
@@ -51,6 +53,14 @@ def _events(seen: Observed) -> Verdict:
             ),
         )  # fmt: skip
     return passed(f"{number(risen(found))} events reached the scheduler.", *readings)
+
+
+def _unreadable(seen: Observed) -> tuple[str, ...]:
+    """The form of the events changed in vLLM 0.24 (https://github.com/vllm-project/vllm/pull/42892)."""
+    newer = [role.name for role in seen.stack.roles if role.engine.name == "vllm" and role.engine.version >= _MAPS]
+    if seen.stack.epp_version != "0.7" or not newer:
+        return ()
+    return ("EPP 0.7 reads the events of vLLM up to 0.23 alone, and these engines are newer: take EPP 0.9.",)
 
 
 def _publishes(role: Role) -> bool:
