@@ -20,7 +20,7 @@ from llmdctl.release.doctor.case import Case, engine_in, epp_in
 from llmdctl.release.doctor.chaining import judge
 from llmdctl.release.doctor.discovering import cases
 from llmdctl.release.doctor.hops import endpoint, leading
-from llmdctl.release.doctor.hops.engine import asleep, running
+from llmdctl.release.doctor.hops.engine import may_wake, running
 from llmdctl.release.doctor.hops.model import names_of
 from llmdctl.release.doctor.resolving import resolved
 from llmdctl.release.doctor.scene import Answer, AskedKey, LivePod, LogKey, Scene, Tried, Unread
@@ -84,7 +84,7 @@ def observe(
         return scene
     tried: dict[str, Tried] = {}
     for case in cases(scene, **chosen):
-        if judge(case).broken is None and not asleep(case):
+        if judge(case).broken is None and not may_wake(case):
             tried[case.key] = _try(cluster, case, timeout_s, clock)
     return replace(scene, tried=tried)
 

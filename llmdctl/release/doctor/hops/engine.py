@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from llmdctl.lint import Manifest
@@ -124,6 +125,13 @@ def asleep(case: Case) -> bool:
     return not awake and any(str(pod.labels.get(ROLE) or "") not in HELPERS for pod in _sleeping(case))
 
 
+def may_wake(case: Case) -> bool:
+    """Whether a request could bring a replica back: what sleeps, and what may, where nobody may read that."""
+    zero = [pod for pod in case.templates if is_at_zero(pod.workload.value)]
+    unread = case.scene.hidden("ScaledObject") is not None and bool(zero) and not any(pod.ready for pod in case.served)
+    return asleep(case) or unread
+
+
 def _sleeping(case: Case) -> list[Pod]:
     away = {workload.identity for workload, _ in sleepers(case)}
     return [pod for pod in case.templates if pod.workload.identity in away]
@@ -148,6 +156,11 @@ def _nobody(case: Case, chosen: Manifest) -> Hop:
     kind = chosen.kind.lower()
     if is_at_zero(chosen.value):
         item = waker(chosen.value, [each.value for each in case.scene.of("ScaledObject", namespace=case.namespace)])
+        refused = case.scene.hidden("ScaledObject")
+        if refused is not None:
+            said = f"{chosen.identity} has 0 replicas, and whether somebody wakes it cannot be told"
+            unread = hidden(HopName.ENGINE, refused)
+            return replace(unread, object=chosen.identity, saw=f"{said}: {unread.saw}")
         stopped = hindrance(item) if item is not None else None
         if stopped is not None:
             return broken(

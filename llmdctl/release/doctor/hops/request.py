@@ -8,7 +8,7 @@ from dataclasses import replace
 from llmdctl.model.check import Evidence
 from llmdctl.model.hop import Hop, HopName
 from llmdctl.release.doctor.case import Case, epp_in
-from llmdctl.release.doctor.hops.engine import asleep
+from llmdctl.release.doctor.hops.engine import may_wake
 from llmdctl.release.doctor.statuses import explain
 from llmdctl.release.doctor.verdicts import absent, broken, kubectl, passed, unsure
 from llmdctl.release.redaction import redact_text
@@ -20,7 +20,7 @@ _SHOWN = 300  # characters of an answer
 def judge(case: Case) -> Hop:
     """Broken: no answer, or one that is no success, explained by the router's version."""
     tried = case.scene.tried.get(case.key)
-    if tried is None and asleep(case):
+    if tried is None and may_wake(case):
         return replace(
             absent(HopName.REQUEST, "none was sent: it would wake what sleeps"), remedy=tuple(_wake(case))
         )  # fmt: skip
