@@ -10,14 +10,19 @@ from typing import Any
 import pytest
 import yaml
 
-from llmdctl import sandbox
 from llmdctl.cli import main
+from llmdctl.errors import LlmdctlError
+from llmdctl.helm import open_helm, open_renderer
 from llmdctl.kube import capture, connect
 from llmdctl.model.check import CheckResult, Outcome
 from llmdctl.model.rights import rights
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.checks import CHECKS
 from llmdctl.preflight.judging import judge
+from llmdctl.release import InstallOptions, install
+from llmdctl.sandbox.home import home
+from llmdctl.values import build
+from tests.e2e.preflight.audit import entries
 from tests.unit.preflight.cases import rendered
 
 RBAC = "rbac.authorization.k8s.io"
@@ -57,23 +62,22 @@ class Deployer:
             path = f"/apis/{RBAC}/v1" + (f"/namespaces/{place}" if place else "")
             self.plane.api.request("POST", f"{path}/{plurals[obj['kind']]}", obj)
 
-    def judged(self, code: str) -> CheckResult:
-        """One check, of a capture under this identity."""
+    def judged(self, *codes: str) -> list[CheckResult]:
+        """Some checks, of one capture under this identity."""
         recipe, objects = rendered(RELEASE, self.namespace, (("path", RECIPE),))
         seen = capture(
             connect(kubeconfig=self.kubeconfig), objects=objects, namespace=self.namespace, release=RELEASE,
             sections=("identity", "access", "dry-run", "namespaces"),
         )  # fmt: skip
         case = Case(inventory=seen, objects=objects, recipe=recipe, release=RELEASE, namespace=self.namespace)
-        return judge(case, [CHECKS[code]])[0]
+        return judge(case, [CHECKS[code] for code in codes])
 
     def asked(self) -> list[tuple[tuple[str, str, str, str], int]]:
         """Every request about objects that the server has seen of this identity, with its status."""
         found = []
-        for entry in sandbox.audit_entries(self.plane.name):
+        for entry in entries(home(self.plane.name).audit_log, self.user):
             about: Any = entry.get("objectRef")
-            who: Any = entry.get("user")
-            if who.get("username") != self.user or not about or "selfsubject" in about["resource"]:
+            if not about or "selfsubject" in about["resource"]:
                 continue
             resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
             status: Any = entry.get("responseStatus") or {}
@@ -127,27 +131,26 @@ def manifest(result: CheckResult) -> str:
 
 
 def test_exactly_the_missing_rights_are_named_and_the_yaml_of_the_remedy_mends_them(deployer: Deployer) -> None:
-    before = deployer.judged("LD0205")
+    (before,) = deployer.judged("LD0205")
     assert before.outcome is Outcome.FAIL
     assert deployer.user in before.message
     assert named(before) == missing(deployer.namespace)
 
     deployer.give(manifest(before))
 
-    after = deployer.judged("LD0205")
+    (after,) = deployer.judged("LD0205")
     assert after.outcome is Outcome.PASS, (after.message, after.evidence)
 
 
 def test_with_what_the_two_remedies_give_the_recipe_installs_and_nothing_else_is_asked_for(
     deployer: Deployer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deployer.give(manifest(deployer.judged("LD0205")))
-    escalation = deployer.judged("LD0206")
+    deployer.give(manifest(*deployer.judged("LD0205")))
+    (escalation,) = deployer.judged("LD0206")
     assert escalation.outcome is Outcome.FAIL
     assert "create tokenreviews.authentication.k8s.io" in escalation.message
     deployer.give(manifest(escalation))
-    assert deployer.judged("LD0206").outcome is Outcome.PASS
-    assert deployer.judged("LD0208").outcome is Outcome.PASS
+    assert [result.outcome for result in deployer.judged("LD0206", "LD0208")] == [Outcome.PASS] * 2
     begun = len(deployer.asked())
 
     where = ["--namespace", deployer.namespace, "--kubeconfig", str(deployer.kubeconfig), "--timeout", "60"]
@@ -176,11 +179,9 @@ def test_with_what_the_two_remedies_give_the_recipe_installs_and_nothing_else_is
     ],
     ids=["patch", "create", "cluster-roles", "grants"],
 )
-def test_each_right_is_needed(
-    deployer: Deployer, capsys: pytest.CaptureFixture[str], lacks: Callable[[str, str], bool], words: str
-) -> None:
-    for code in ("LD0205", "LD0206"):
-        roles = list(yaml.safe_load_all(manifest(deployer.judged(code))))
+def test_each_right_is_needed(deployer: Deployer, lacks: Callable[[str, str], bool], words: str) -> None:
+    for result in deployer.judged("LD0205", "LD0206"):
+        roles = list(yaml.safe_load_all(manifest(result)))
         for role in roles:
             role["rules"] = [
                 {**rule, kind: [resource], "verbs": [verb]}
@@ -194,6 +195,11 @@ def test_each_right_is_needed(
             if "roleRef" in role:
                 del role["rules"]
         deployer.give(yaml.safe_dump_all(roles))
-    where = ["--namespace", deployer.namespace, "--kubeconfig", str(deployer.kubeconfig), "--timeout", "30"]
-    assert main(["install", RECIPE, RELEASE, *where, "--set", "modelserver.roles.aggregate.replicas=1", "--force"]) != 0
-    assert words in capsys.readouterr().err
+    recipe, _ = rendered(RELEASE, deployer.namespace, (("path", RECIPE),))
+    with pytest.raises(LlmdctlError) as caught:
+        install(
+            build(recipe, name=RELEASE, namespace=deployer.namespace), helm=open_helm(kubeconfig=deployer.kubeconfig),
+            renderer=open_renderer(), cluster=connect(kubeconfig=deployer.kubeconfig),
+            options=InstallOptions(timeout_s=30),
+        )  # fmt: skip
+    assert words in "\n".join((caught.value.message, *map(str, caught.value.problems), caught.value.remedy or ""))

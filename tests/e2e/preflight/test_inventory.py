@@ -22,9 +22,11 @@ from llmdctl.model.inventory import Inventory, Seen
 from llmdctl.model.inventory_file import document, dump, load, redact
 from tests.e2e.conftest import NODES, Plane
 from tests.e2e.sandbox.objects import ACCOUNTS, BINDINGS, CONFIG_MAPS, PODS, ROLES, SECRETS, wait
+from tests.unit.preflight.cases import LOADER
 
 pytestmark = pytest.mark.e2e
 
+DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 MARKER = "the-value-of-a-secret"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 RBAC = "rbac.authorization.k8s.io"
@@ -130,7 +132,7 @@ def test_what_kubectl_prints_gives_the_same_nodes(plane: Plane, taken: Inventory
     printed = {"apiVersion": "v1", "kind": "List", "items": []}
     for path, kind in (("/api/v1/nodes", "Node"), ("/api/v1/pods", "Pod")):
         printed["items"] += [{"apiVersion": "v1", "kind": kind, **item} for item in plane.api.items(path)]  # type: ignore[operator]
-    files = {"ours": dump(taken), "json": json.dumps(printed), "yaml": yaml.safe_dump(printed)}
+    files = {"ours": dump(taken), "json": json.dumps(printed), "yaml": yaml.dump(printed, Dumper=DUMPER)}
     answers = []
     for name, text in files.items():
         (tmp_path / name).write_text(text)
@@ -240,6 +242,6 @@ def _few_rights(plane: Plane, namespace: str, rules: list[dict[str, Any]], folde
 def test_a_capture_from_a_fresh_process_writes_yaml_to_stdout(plane: Plane, tmp_path: Path):
     command = ["-m", "llmdctl", "inventory", "--redact", "--quiet", "--kubeconfig", str(plane.kubeconfig)]
     done = subprocess.run([sys.executable, *command], check=True, capture_output=True, text=True)
-    read = yaml.safe_load(done.stdout)
+    read = yaml.load(done.stdout, Loader=LOADER)
     assert (read["kind"], read["redacted"], read["server"]) == ("Inventory", True, "")
     assert done.stderr == ""

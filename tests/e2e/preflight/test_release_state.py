@@ -6,7 +6,7 @@ The inventory goes through its file and back, as a captured one does.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,11 @@ class Place:
         return {result.code: result for result in judge(case, [CHECKS[code] for code in CODES])}
 
     def bad(self, path: str = PATH, **facets: str) -> Mapping[str, CheckResult]:
+        """Those of the results that are bad here."""
+        return self.bad_of(self.results(path, **facets))
+
+    def bad_of(self, found: Mapping[str, CheckResult]) -> Mapping[str, CheckResult]:
         """Those that fail, warn or do not know; of leftovers only this namespace's: other tests run beside this one."""
-        found = self.results(path, **facets)
         return {
             code: result
             for code, result in found.items()
@@ -118,40 +121,55 @@ def place(plane: Plane, doors: tuple[Cluster, Helm], tmp_path: Path) -> Place:
     return Place(plane=plane, cluster=doors[0], helm=doors[1], namespace=plane.namespace("state"), folder=tmp_path)
 
 
+@pytest.fixture(scope="module")
+def untouched(plane: Plane, doors: tuple[Cluster, Helm], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A namespace into which nobody puts anything."""
+    folder = tmp_path_factory.mktemp("untouched")
+    made = Place(plane=plane, cluster=doors[0], helm=doors[1], namespace=plane.namespace("state"), folder=folder)
+    yield made
+    plane.empty(made.namespace)
+
+
+@pytest.fixture(scope="module")
+def installed(plane: Plane, doors: tuple[Cluster, Helm], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A namespace with a release for B200, which no other test wants."""
+    folder = tmp_path_factory.mktemp("installed")
+    made = Place(plane=plane, cluster=doors[0], helm=doors[1], namespace=plane.namespace("state"), folder=folder)
+    recipe, _ = rendered(NAME, made.namespace, frozen({"path": PATH, "accelerator": "b200"}))
+    spec = build(recipe, name=NAME, namespace=made.namespace)
+    install(spec, helm=made.helm, cluster=made.cluster, options=InstallOptions(wait=False))
+    yield made
+    plane.empty(made.namespace)
+
+
 def seen(result: CheckResult) -> list[str]:
     return [entry.object for entry in result.evidence]
 
 
 @pytest.mark.parametrize("path", catalog().names("path"))
-def test_a_clean_cluster_raises_none_of_them(place: Place, path: str) -> None:
-    found = place.results(path)
+def test_a_clean_cluster_raises_none_of_them(untouched: Place, path: str) -> None:
+    found = untouched.results(path)
     lacking = {code: said for (recipe, code), said in LACKING.items() if recipe == path}
-    odd = set(place.bad(path)) | {code for code, result in found.items() if "simulated" in result.message}
+    odd = set(untouched.bad_of(found)) | {code for code, result in found.items() if "simulated" in result.message}
     assert {code: found[code].message for code in odd - set(lacking)} == {}
     for code, (outcome, message) in lacking.items():
         assert found[code].outcome is outcome
         assert message in found[code].message
 
 
-def test_a_release_that_is_there_raises_none_of_them(place: Place) -> None:
-    recipe, _ = rendered(NAME, place.namespace, frozen({"path": PATH}))
-    spec = build(recipe, name=NAME, namespace=place.namespace)
-    install(spec, helm=place.helm, cluster=place.cluster, options=InstallOptions(wait=False))
-    found = place.results()
-    assert {code: found[code].message for code in place.bad()} == {}
+def test_a_release_that_is_there_raises_none_of_them(installed: Place) -> None:
+    found = installed.results(accelerator="b200")
+    assert {code: found[code].message for code in installed.bad_of(found)} == {}
     assert "was made by llmdctl, from recipe pd-disaggregation" in found["LD1503"].message
     assert "all of this release" in found["LD1504"].message
     assert found["LD1510"].outcome is Outcome.PASS
     assert found["LD1511"].message == f"Release {NAME} is made of the same facets."
 
 
-def test_other_facets_under_the_same_name_are_named(place: Place) -> None:
-    recipe, _ = rendered(NAME, place.namespace, frozen({"path": PATH, "accelerator": "h100"}))
-    spec = build(recipe, name=NAME, namespace=place.namespace)
-    install(spec, helm=place.helm, cluster=place.cluster, options=InstallOptions(wait=False))
-    found = place.bad(accelerator="mi300x")
+def test_other_facets_under_the_same_name_are_named(installed: Place) -> None:
+    found = installed.bad(accelerator="mi300x")
     assert set(found) == {"LD1511"}
-    assert "accelerator from h100 to mi300x" in found["LD1511"].message
+    assert "accelerator from b200 to mi300x" in found["LD1511"].message
 
 
 def test_a_release_left_pending_is_named(place: Place) -> None:

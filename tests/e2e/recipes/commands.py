@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
-
-import pytest
 
 from llmdctl.cli import main
 
@@ -29,12 +29,11 @@ class Commands:
     """`llmdctl ...` against one kubeconfig."""
 
     kubeconfig: str
-    capsys: pytest.CaptureFixture[str]
 
     def run(self, *words: str, expect: int = 0) -> Ran:
         """Run one command that takes a cluster; any other exit code than `expect` fails with what it said."""
-        self.capsys.readouterr()
-        code = main([*words, "--kubeconfig", self.kubeconfig])
-        captured = self.capsys.readouterr()
-        assert code == expect, f"llmdctl {' '.join(words)} ended with {code}:\n{captured.err}\n{captured.out}"
-        return Ran(code, captured.out, captured.err)
+        with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+            code = main([*words, "--kubeconfig", self.kubeconfig])
+        ran = Ran(code, out.getvalue(), err.getvalue())
+        assert code == expect, f"llmdctl {' '.join(words)} ended with {code}:\n{ran.err}\n{ran.out}"
+        return ran

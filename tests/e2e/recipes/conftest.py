@@ -5,6 +5,6 @@ import pytest
 from tests.e2e.recipes.commands import Commands
 
 
-@pytest.fixture
-def llmdctl(plane, capsys: pytest.CaptureFixture[str]) -> Commands:
-    return Commands(kubeconfig=str(plane.kubeconfig), capsys=capsys)
+@pytest.fixture(scope="session")
+def llmdctl(plane) -> Commands:
+    return Commands(kubeconfig=str(plane.kubeconfig))
