@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -82,6 +82,12 @@ class Sleep:
     waker: str  # of its ScaledObject
 
 
+def is_asleep(sleeps: Iterable[Sleep], engines: Iterable[EnginePod]) -> bool:
+    """Whether a role that requests reach first sleeps, and no pod of such a role is ready."""
+    awake = any(pod.ready and pod.role not in HELPERS for pod in engines)
+    return not awake and any(each.role not in HELPERS for each in sleeps)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Autoscaling:
     """Objects that scale this release, and what the external metrics API says. Strings say why one is missing."""
@@ -127,10 +133,7 @@ class Observed:
     @property
     def asleep(self) -> bool:
         """Whether nobody is there to answer, and somebody comes when a request waits: a request would change that."""
-        entrances = {role.name for role in self.stack.roles} - HELPERS
-        return any(each.role in entrances for each in self.sleeps) and not any(
-            pod.ready and pod.role in entrances for pod in self.engines
-        )
+        return is_asleep(self.sleeps, self.engines)
 
     def role(self, pod: EnginePod) -> Role:
         """What was rendered for a pod."""

@@ -13,7 +13,7 @@ from llmdctl.release.verify import looking, prompts
 from llmdctl.release.verify.entrance import Entrance, find
 from llmdctl.release.verify.lengths import max_model_len
 from llmdctl.release.verify.names import ENGINES, PROMPT, first
-from llmdctl.release.verify.observed import COLD, END, START, EnginePod, EppPod, Observed, Scrape
+from llmdctl.release.verify.observed import COLD, END, START, EnginePod, EppPod, Observed, Scrape, is_asleep
 from llmdctl.release.verify.reckoned import ledgers
 from llmdctl.release.verify.scraping import Scraper
 from llmdctl.release.verify.sending import REQUEST_S, Sender
@@ -51,8 +51,8 @@ def observe(
     report("Looking at pods, objects and logs.")
     engines, epps = looking.engine_pods(cluster, stack), looking.epp_pods(cluster, stack)
     sleeps, entrance = looking.sleeps(cluster, stack, engines), find(cluster, stack)
-    sender = _sender(cluster, stack, entrance, effort, clock) if effort.ask else None
-    if sleeps and sender is not None and effort.wake_s is not None and isinstance(entrance, Entrance):
+    sender = _sender(cluster, stack, entrance, effort, clock)
+    if sender is not None and effort.wake_s is not None and is_asleep(sleeps, engines):
         report(f"Waking {', '.join(each.role for each in sleeps)} through {entrance}: at most {effort.wake_s:.0f} s.")
         sender.send(prompts.wake(stack.served[0]), limit_s=effort.wake_s)
         engines = looking.engine_pods(cluster, stack)
@@ -63,7 +63,7 @@ def observe(
     picking = [pod for pod in epps if pod.ready]
     run = _Run(scraper=scraper, ready=ready, epps=picking, clock=clock, entrance=entrance)
     reason = _no_entrance(stack, entrance, ready)
-    if sender is not None and not reason:
+    if sender is not None and effort.ask and not reason:
         report(f"Sending requests through {entrance}.")
         _converse(sender, stack, run, effort, models)
     else:
@@ -83,7 +83,8 @@ def observe(
 def _sender(
     cluster: Cluster, stack: Stack, entrance: Entrance | str, effort: Effort, clock: Clock
 ) -> Sender | None:  # fmt: skip
-    if isinstance(entrance, str) or not stack.served:
+    """None where there is nowhere to send to, no name to ask for, or nothing to be asked."""
+    if isinstance(entrance, str) or not stack.served or not (effort.ask or effort.wake_s is not None):
         return None
     return Sender(
         pods=cluster.pods, entrance=entrance, budget=effort.budget, request_s=effort.request_s, now_s=clock.monotonic

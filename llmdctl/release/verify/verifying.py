@@ -19,7 +19,7 @@ from llmdctl.release.redaction import redact_text
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict
 from llmdctl.release.verify.observed import Observed
 from llmdctl.release.verify.observing import Effort, Reporter, observe
-from llmdctl.release.verify.prompts import BUDGET
+from llmdctl.release.verify.prompts import BUDGET, WAKE
 from llmdctl.release.verify.proofs import CLAIMS
 from llmdctl.release.verify.sending import REQUEST_S
 from llmdctl.release.verify.stack import Stack
@@ -58,22 +58,17 @@ def verify(
         )
     objects = placed(helm.manifest(name, namespace, shown.revision).objects, namespace, cluster.served())
     stack = Stack(objects=objects, namespace=namespace, recipe=shown.recipe, facets=shown.facts.facets)
-    asks = any(claim.sends for claim in claims)
+    asks = any(name != WAKE for claim in claims for name in claim.sends)
     effort = Effort(
-        long=long,
-        ask=asks,
-        seed=random.getrandbits(64),
-        budget=budget,
-        request_s=request_s,
-        prometheus=prometheus,
+        long=long, ask=asks, seed=random.getrandbits(64), budget=budget, request_s=request_s, prometheus=prometheus,
         wake_s=wake_s,
-    )
+    )  # fmt: skip
     seen = observe(cluster, stack, release=name, effort=effort, clock=clock, report=report)
+    proofs = tuple(prove(claim, seen) for claim in claims)
     return VerifyReport(
         release=name, namespace=namespace, recipe=shown.recipe, revision=shown.revision, server=cluster.server,
         entrance=seen.entrance, asleep=tuple(each.role for each in seen.sleeps if seen.asleep), requests=seen.requests,
-        budget=effort.budget,
-        seconds=round(clock.monotonic() - started_s, 3), proofs=tuple(prove(claim, seen) for claim in claims),
+        budget=budget, seconds=round(clock.monotonic() - started_s, 3), proofs=proofs,
     )  # fmt: skip
 
 

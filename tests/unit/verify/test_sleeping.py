@@ -67,6 +67,14 @@ def test_woken_it_is_proved_as_one_that_never_slept() -> None:
     assert [line for line in said if line.startswith("Waking decode, prefill") and line.endswith("at most 600 s.")]
 
 
+def test_where_waking_alone_is_asked_for_nothing_else_is_sent() -> None:
+    asleep = world()
+    report = asleep.verify("LV0904", wake_s=600.0)
+    assert asleep.requests == report.requests == 1
+    assert [each.outcome for each in report.proofs] == [Outcome.PASS]
+    assert World().verify("autoscaling").requests == 0
+
+
 def test_one_that_is_awake_is_sent_nothing_more() -> None:
     awake = World()
     report = awake.verify(wake_s=600.0)
@@ -74,8 +82,9 @@ def test_one_that_is_awake_is_sent_nothing_more() -> None:
     assert proof(report, "LV0904").message == "It does not sleep."
 
 
-def test_where_only_prefill_sleeps_requests_are_sent() -> None:
-    report = world(asleep=("prefill",), remote=False, moves=False).verify()
+def test_where_only_prefill_sleeps_requests_are_sent_and_nobody_is_woken() -> None:
+    report = world(asleep=("prefill",), remote=False, moves=False).verify(wake_s=600.0)
+    assert report.requests == 7
     assert report.asleep == ()
     assert proof(report, "LV0101").outcome is Outcome.PASS
     assert "Role prefill sleeps until ScaledObject/llm/pd-prefill wakes it" in proof(report, "LV1001").message
