@@ -32,6 +32,7 @@ from llmdctl.sandbox.home import home
 from llmdctl.sandbox.images import dialect
 from llmdctl.sandbox.record import read
 from tests.e2e import certificate
+from tests.e2e.inside import Inside
 from tests.e2e.sandbox.objects import NAMESPACES, PODS, SECRETS, wait
 
 NODES = {"h200": 8, "h100": 2, "b200": 2, "l4": 2, "mi300x": 2, "cpu": 4}
@@ -109,6 +110,13 @@ class RealNode(Plane):
     def forwarded(self, namespace: str, service: str, port: int | None = None) -> AbstractContextManager[str]:
         """The address of a service, as long as the context lasts."""
         return sandbox.forwarded(self.name, namespace, service, port)
+
+    def inside(self) -> Inside:
+        """A way to the pods' own addresses."""
+        found = read(home(self.name))
+        assert found is not None
+        assert found.node is not None
+        return Inside(found.node.pid)
 
 
 @pytest.fixture(scope="session")

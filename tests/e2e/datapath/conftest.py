@@ -39,6 +39,7 @@ def serve_all(real_node) -> InstallAll:
             list(together.map(install, releases))
         cluster = kube.connect(kubeconfig=kubeconfig)
         with contextlib.ExitStack() as opened:
+            inside = opened.enter_context(real_node.inside())
             yield {
                 release: Serving(
                     cluster=cluster,
@@ -46,6 +47,7 @@ def serve_all(real_node) -> InstallAll:
                     release=release,
                     model=model,
                     url=opened.enter_context(real_node.forwarded(namespace, f"{release}-epp", 80)),
+                    inside=inside,
                 )
                 for release in releases
             }
@@ -64,13 +66,6 @@ def serve(serve_all: InstallAll) -> Install:
             yield found[release]
 
     return serving
-
-
-@pytest.fixture(scope="module")
-def baseline(serve: Install) -> Iterator[Serving]:
-    """optimized-baseline with three replicas. Gone with the module: an idle endpoint picker asks engines all day."""
-    with serve("optimized-baseline", "Qwen/Qwen3-32B", "--role", "aggregate.replicas=3") as found:
-        yield found
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -121,11 +120,7 @@ def mean(numbers: Iterable[float]) -> float:
 def switch(serving: Serving, role: str = "aggregate", **faults: float | bool) -> None:
     """Make the engine of every pod slow, stand still, or go on."""
     for pod in serving.pods(role):
-        reply = serving.cluster.pods.request(
-            serving.namespace, pod, serving.port(role), "POST", "/_llmdctl/faults",
-            body=json.dumps(faults).encode(), headers={"content-type": "application/json"},
-        )  # fmt: skip
-        assert reply.good, reply
+        serving.post(pod, serving.port(role), "/_llmdctl/faults", faults)
 
 
 @contextmanager

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from llmdctl.cli import main
-from llmdctl.kube import Cluster
+from llmdctl.kube import Cluster, Reply
 from llmdctl.prometheus import Exposition, parse
 from llmdctl.sandbox.api import Api
 from tests.e2e import certificate
+from tests.e2e.inside import Inside
 
 ROLE = "app.kubernetes.io/component"
 QUICK = (
@@ -38,6 +40,8 @@ class Serving:
     release: str
     model: str
     url: str
+    inside: Inside
+    _addresses: dict[str, str] = field(default_factory=dict)  # of pods that were listed
 
     def pods(self, role: str) -> list[str]:
         """Names of the ready pods of one role, in order."""
@@ -47,7 +51,9 @@ class Serving:
             namespace=self.namespace,
             labels={"app.kubernetes.io/instance": self.release, ROLE: role},
         )
-        return sorted(str(pod["metadata"]["name"]) for pod in found if _ready(pod))
+        ready = {str(pod["metadata"]["name"]): str(pod["status"]["podIP"]) for pod in found if _ready(pod)}
+        self._addresses.update(ready)
+        return sorted(ready)
 
     def metrics(self, role: str) -> dict[str, Exposition]:
         """What the engine of each pod of a role exposes."""
@@ -55,9 +61,19 @@ class Serving:
         return {pod: self.scrape(pod, port) for pod in self.pods(role)}
 
     def scrape(self, pod: str, port: int) -> Exposition:
-        reply = self.cluster.pods.request(self.namespace, pod, port, "GET", "/metrics")
+        """What one pod exposes; `pods` has listed it."""
+        return parse(self.request(pod, port, "GET", "/metrics").text)
+
+    def post(self, pod: str, port: int, path: str, body: Mapping[str, Any]) -> Reply:
+        """JSON for one pod, past every router; `pods` has listed it."""
+        return self.request(pod, port, "POST", path, json.dumps(body).encode())
+
+    def request(self, pod: str, port: int, method: str, path: str, body: bytes | None = None) -> Reply:
+        """A request that must be answered well."""
+        headers = {"content-type": "application/json"}
+        reply = self.inside.request(self._addresses[pod], port, method, path, body=body, headers=headers)
         assert reply.good, reply
-        return parse(reply.text)
+        return reply
 
     def port(self, role: str) -> int:
         """Where the engine itself listens: a decode pod has the routing sidecar before it."""
@@ -69,19 +85,7 @@ class Serving:
 
     def ask_engine(self, pod: str, role: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One completion of one engine, past every router."""
-        import json
-
-        reply = self.cluster.pods.request(
-            self.namespace,
-            pod,
-            self.port(role),
-            "POST",
-            "/v1/completions",
-            body=json.dumps(body).encode(),
-            headers={"content-type": "application/json"},
-        )
-        assert reply.good, reply
-        return dict(reply.document())
+        return dict(self.post(pod, self.port(role), "/v1/completions", body).document() or {})
 
 
 def llmdctl(*words: str, kubeconfig: Path, expect: int = 0) -> None:

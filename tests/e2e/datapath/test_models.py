@@ -32,6 +32,7 @@ from tests.e2e.datapath import gateway
 from tests.e2e.datapath.load import Load, running, stream
 from tests.e2e.datapath.serving import Serving, curl, llmdctl
 from tests.e2e.doctor.seeding import told
+from tests.e2e.inside import Inside
 from tests.e2e.sandbox.objects import wait
 
 SMALL, LARGE, THIRD = "openai/gpt-oss-20b", "Qwen/Qwen3-32B", "Qwen/Qwen3-0.6B"
@@ -71,6 +72,7 @@ class Models:
     namespace: str
     url: str
     words: tuple[str, ...]  # of every install
+    inside: Inside
 
     def install(self, release: str, *words: str) -> None:
         llmdctl(
@@ -81,7 +83,9 @@ class Models:
 
     def release(self, name: str, model: str) -> Serving:
         cluster = kube.connect(kubeconfig=Path(self.node.kubeconfig))
-        return Serving(cluster=cluster, namespace=self.namespace, release=name, model=model, url=self.url)
+        return Serving(
+            cluster=cluster, namespace=self.namespace, release=name, model=model, url=self.url, inside=self.inside
+        )  # fmt: skip
 
     def replicas(self, release: str) -> tuple[int, int]:
         return replicas(self.node.api, self.namespace, f"{release}-aggregate")
@@ -119,7 +123,8 @@ def models(picker_dialect: str, real_node: RealNode, tmp_path_factory: pytest.Te
     with contextlib.ExitStack() as opened:
         opened.enter_context(gateway.serving(entrance))
         url = opened.enter_context(real_node.forwarded(namespace, entrance.name, 80))
-        found = Models(node=real_node, namespace=namespace, url=url, words=words)
+        inside = opened.enter_context(real_node.inside())
+        found = Models(node=real_node, namespace=namespace, url=url, words=words, inside=inside)
         with ThreadPoolExecutor() as both:
             list(both.map(lambda words: found.install(*words), [("small",), ("large", *AWAKE, *ADAPTERS)]))
         wait("answers of both", lambda: found.answers(SMALL) and found.answers(LARGE), limit_s=60)
@@ -164,13 +169,9 @@ def test_adapters_are_asked_for_by_name_and_come_while_the_engine_runs(models: M
     assert answer.model == "food-review"
     with pytest.raises(openai.NotFoundError, match="does not exist"):
         client.completions.create(model="booking", prompt="a table", max_tokens=1)
-    loaded = json.dumps({"lora_name": "booking", "lora_path": "acme/booking"}).encode()
     for pod in large.pods("aggregate"):
-        headers = {"content-type": "application/json"}
-        path = "/v1/load_lora_adapter"
-        assert large.cluster.pods.request(
-            models.namespace, pod, large.port("aggregate"), "POST", path, body=loaded, headers=headers
-        ).good
+        loaded = {"lora_name": "booking", "lora_path": "acme/booking"}
+        large.post(pod, large.port("aggregate"), "/v1/load_lora_adapter", loaded)
     assert client.completions.create(model="booking", prompt="a table", max_tokens=3).model == "booking"
     assert all(found.has("vllm:lora_requests_info") for found in large.metrics("aggregate").values())
 

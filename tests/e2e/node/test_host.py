@@ -45,13 +45,15 @@ def state(tmp_path, monkeypatch):
     assert not folder.exists()
 
 
-def gone(place):
+def inhabitants(place):
+    """Every process in the node's network, and every one that it numbers."""
+    node = record.read(place).node
+    net, pid = (host.inside(kind, host.namespace_of(node.pid, kind)) for kind in ("net", "pid"))
+    return net | pid
+
+
+def gone(place, own):
     """Take it down, in time, and look for what could have stayed."""
-    found = record.read(place)
-    own: set[psutil.Process] = set()
-    if found is not None and found.node is not None and found.node.alive:
-        own = host.inside("net", host.namespace_of(found.node.pid, "net"))
-        own |= host.inside("pid", host.namespace_of(found.node.pid, "pid"))
     began_s = time.monotonic()
     assert sandbox.down(NAME)
     assert time.monotonic() - began_s < DOWN_LIMIT_S
@@ -73,17 +75,7 @@ def killed_in_the_middle():
     return place
 
 
-def test_kill_9_of_up_and_of_init_leave_nothing_that_down_would_not_remove(state):
-    before = host.look()
-    place = killed_in_the_middle()
-    init = record.read(place).node
-    psutil.Process(init.pid).kill()
-    wait("the end of init", lambda: not init.alive)
-    gone(place)
-    host.same(before, host.look())
-
-
-def test_up_over_a_killed_one_and_down_again_change_nothing(state):
+def test_up_over_a_killed_one_and_down_after_init_was_killed_change_nothing(state):
     before = host.look()
     place = killed_in_the_middle()
     left_over = set(belonging_to(place.path))
@@ -94,7 +86,10 @@ def test_up_over_a_killed_one_and_down_again_change_nothing(state):
     host.same(before, host.look())
     with pytest.raises(UsageError, match="is up without the real node l4-real"):
         sandbox.up(NAME, nodes=[], real=claimed("l4", 1))
-    gone(place)
+    own, init = inhabitants(place), record.read(place).node
+    psutil.Process(init.pid).kill()
+    wait("the end of init", lambda: not init.alive)
+    gone(place, own)
     host.same(before, host.look())
 
 
