@@ -147,6 +147,7 @@ class World:
     epp_sees: int | None = None
     epp_exposes: tuple[str, ...] = ()  # further lines of its metrics
     epp_past: bool = False  # requests go past the endpoint picker
+    epp_ready: bool = True
     epp_auth: bool = False
     queue: dict[str, list[float]] = field(default_factory=dict)  # priority -> seconds waited, requests, how many hardly
     epp_token: bool = True
@@ -240,7 +241,7 @@ class World:
                 spec = copy.deepcopy(template["spec"])
                 if component != "epp":
                     spec["containers"][0]["args"] += self.live_args
-                ready = component == "epp" or number < self.ready
+                ready = self.epp_ready if component == "epp" else number < self.ready
                 checksum = {"checksum/config": "old" if self.old_pod else "new"}
                 self.cluster.put({
                     "apiVersion": "v1", "kind": "Pod",

@@ -14,6 +14,10 @@ _SHOWN: Final = 160  # characters of an answer that was not expected
 
 
 def _answers(seen: Observed) -> Verdict:
+    if seen.no_entrance and seen.epps and not any(pod.ready for pod in seen.epps):
+        readings = (Reading(where=pod.place, after="not ready", expected="ready") for pod in seen.epps)
+        said = f"None of {len(seen.epps)} pods of the endpoint picker is ready, so nothing takes requests in."
+        return failed(said, *readings, remedy=_walk(seen))
     done = seen.exchange(prompts.SHORT)
     bad = _bad(seen, done)
     if bad is not None:
