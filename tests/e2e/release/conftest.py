@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llmdctl import programs
-from llmdctl.helm import Helm, open_helm
+from llmdctl.helm import Helm, open_helm, open_renderer
 from llmdctl.kube import Cluster, connect
 from llmdctl.model.release import ReleaseSpec
 from llmdctl.release import InstallOptions, InstallResult, UninstallResult, install, uninstall
@@ -51,23 +51,30 @@ class Place:
 
     def install(self, spec: ReleaseSpec | None = None, **options: Any) -> InstallResult:
         settings = replace(InstallOptions(timeout_s=LIMIT_S), **options)
-        return install(spec or self.spec(), **self.doors, options=settings, report=self.report)
+        return install(
+            spec or self.spec(), **self.doors, renderer=open_renderer(), options=settings, report=self.report
+        )
 
     def uninstall(self, **options: Any) -> UninstallResult:
         return uninstall("small", self.namespace, **self.doors, timeout_s=LIMIT_S, report=self.report, **options)
 
     def left(self) -> list[str]:
-        """What this release left, of every kind that the server has."""
+        """What this release left, of every kind that the server has, whatever version it is served in."""
+        served = self.cluster.served(fresh=True).resources
+        kinds = {(each.group, each.plural): each for each in served if "list" in each.verbs}
         found = []
-        for resource in self.cluster.served(fresh=True).resources:
-            if "list" not in resource.verbs or resource.kind in {"Event", "Namespace", "ComponentStatus"}:
+        for resource in kinds.values():
+            if resource.kind in {"Event", "Namespace", "ComponentStatus"}:
                 continue
-            for obj in self.cluster.list_objects(resource.api_version, resource.kind, metadata_only=True):
+            place = self.namespace if resource.namespaced else None
+            for obj in self.cluster.list_objects(
+                resource.api_version, resource.kind, namespace=place, metadata_only=True
+            ):
                 metadata = obj["metadata"]
                 annotations = metadata.get("annotations") or {}
                 ours = annotations.get("meta.helm.sh/release-namespace") == self.namespace
                 theirs = metadata["name"] in {"kube-root-ca.crt", "default"}
-                if ours or (metadata.get("namespace") == self.namespace and not theirs):
+                if ours or (place is not None and not theirs):
                     found.append(f"{resource.kind}/{metadata['name']}")
         return found
 
