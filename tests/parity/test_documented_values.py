@@ -14,7 +14,7 @@ import pytest
 from llmdctl.errors import LlmdctlError
 from llmdctl.model.selection import Overrides
 from tests.parity.documented import SUBCHARTS, Setting, documented
-from tests.parity.plain import Helm, composed, opened, ours
+from tests.parity.plain import Helm, composed, generated, opened, ours
 
 pytestmark = pytest.mark.programs
 
@@ -109,7 +109,7 @@ def different_in(helm: Helm, file: str, settings: list[Setting]) -> list[str]:
     arguments = ",".join(setting.argument for setting in settings)
     if by_us is None and len(settings) == 1:
         # llmdctl may say no where Helm silently does nothing: a chart that this release has not.
-        return [] if helm.gives([None, ours(file, Overrides())], file, "--set", arguments) else [arguments]
+        return [] if helm.gives([None, generated(file)], file, "--set", arguments) else [arguments]
     if by_us is not None and helm.gives([by_us], file, "--set", arguments):
         return []
     if len(settings) == 1:
@@ -129,7 +129,7 @@ def test_of_a_role_that_is_not_there_is_refused(role: str, helm: Helm) -> None:
     scalers = [setting.argument for setting in of_it if setting.key.startswith("autoscaling.")]
     for refused in (servers[0], servers[-1], ",".join(servers)):
         assert helm.gives([None], BASE, "--set", refused)
-    assert helm.gives([ours(BASE, Overrides())], BASE, "--set", ",".join(scalers)), "this release is not autoscaled"
+    assert helm.gives([generated(BASE)], BASE, "--set", ",".join(scalers)), "this release is not autoscaled"
 
 
 def test_another_endpoint_picker_takes_its_images_along(helm: Helm) -> None:

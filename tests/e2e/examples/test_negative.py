@@ -3,8 +3,9 @@
 `case.yaml` holds `args` (run in a copy of the folder) and `exit`. What comes before: `user` (expired, nobody), `fault`
 (as `sandbox fault set` takes it), `before` (`args` of another run), `killed: true` (the same run, ended by SIGKILL
 while Helm works); `setup.yaml` holds objects that are there already, `meddling.yaml` what somebody applies after
-`before`. `ctrl_c` names the stage that is interrupted, or `helm` for while Helm works; the run after it must end with
-`again`. `shows` picks the lines of a message that is no error. NAMESPACE stands for the test's own namespace.
+`before`. `ctrl_c` names the stages that are interrupted, a run for each, or `helm` for while Helm works; the run after
+them must end with `again`, and `then` is the next command in the same place. `shows` picks the lines of a message that
+is no error. NAMESPACE stands for the test's own namespace.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from llmdctl import sandbox
 from llmdctl.cli import main
 from llmdctl.sandbox.api import Resource
 from tests.e2e.examples.cutting import interrupted, killed
-from tests.e2e.sandbox.objects import PODS
+from tests.e2e.sandbox.objects import NAMESPACES, PODS, SECRETS
 
 pytestmark = pytest.mark.e2e
 
@@ -31,6 +32,7 @@ HERE = Path(__file__).resolve().parents[2] / "examples" / "negative-on-a-cluster
 CASES = sorted(folder.parent for folder in HERE.glob("*/case.yaml"))
 PLURALS = {"ConfigMap": ("api/v1", "configmaps"), "Deployment": ("apis/apps/v1", "deployments")}
 APPLY = "application/apply-patch+yaml"
+Line = Callable[[list[object]], list[str]]  # the words of a case, with the namespace and the kubeconfig
 VOLATILE = (
     (re.compile(r"-[0-9a-f]{8,10}-[0-9a-z]{5}\b"), "-POD"),
     (re.compile(r"\b\d+\.\d+ s\b"), "N s"),
@@ -55,20 +57,33 @@ def test_exit_code_and_message(folder: Path, plane, tmp_path: Path, monkeypatch,
         prepare(plane, case, namespace, line)
         capsys.readouterr()
         with fault(plane, case.get("fault"), namespace):
-            if "ctrl_c" in case:
-                code, said = interrupted(plane, namespace, lambda: main(line(case["args"])), case["ctrl_c"])
-            else:
-                code, said = main(line(case["args"])), capsys.readouterr().err
-        if "again" in case:
-            assert main(line(case["args"])) == case["again"], capsys.readouterr().err
+            said = "".join(
+                told(message, namespace, case.get("shows"))
+                for message in messages(plane, case, namespace, line, capsys)
+            )
     finally:  # the nodes are everybody's: what a mistake left behind must not keep the accelerators
-        main(["uninstall", str(case["args"][1]), "--yes", "-n", namespace, "--kubeconfig", str(plane.kubeconfig)])
-    assert code == case["exit"], said
-    assert "Traceback" not in said
-    golden(folder / "message.txt", told(said, namespace, case.get("shows")))
+        if plane.api.items(f"{SECRETS.url(namespace=namespace)}?labelSelector=owner%3Dhelm"):
+            plane.api.delete(NAMESPACES.url(namespace))
+    golden(folder / "message.txt", said)
 
 
-def prepare(plane, case: dict[str, Any], namespace: str, line: Callable[[list[object]], list[str]]) -> None:
+def messages(plane, case: dict[str, Any], namespace: str, line: Line, capsys) -> Iterator[str]:
+    """What each run of a case says, which must end with the case's code."""
+    for stage in case.get("ctrl_c", [None]):
+        if stage is None:
+            code, said = main(line(case["args"])), capsys.readouterr().err
+        else:
+            code, said = interrupted(plane, namespace, lambda: main(line(case["args"])), stage)
+        assert code == case["exit"], said
+        assert "Traceback" not in said
+        yield said
+    if "again" in case:
+        assert main(line(case["args"])) == case["again"], capsys.readouterr().err
+    if "then" in case:
+        yield from messages(plane, case["then"], namespace, line, capsys)
+
+
+def prepare(plane, case: dict[str, Any], namespace: str, line: Line) -> None:
     """What was there, and what happened, before the command; the case's folder is the present one."""
     for item in documents(Path("setup.yaml")):
         plane.api.create(resource_of(item).url(namespace=namespace), item)
