@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from llmdctl import assets
 from llmdctl.errors import LlmdctlError
 from llmdctl.helm import open_renderer
+from llmdctl.model.release import ReleaseSpec
 from llmdctl.model.selection import Overrides, Selection
 from llmdctl.recipe import Catalog, compose
 from llmdctl.values import build
+from tests.cells.batch import Batch
+from tests.cells.remembered import Objects
 from tests.cells.sections import sections
 
 EVERYWHERE = ("default", "epp-0.7", "lora")
@@ -75,25 +81,35 @@ def containers() -> tuple[Container, ...]:
 @cache
 def _containers() -> tuple[Container, ...]:
     catalog = Catalog.load([assets.paths()])
+    asked = [
+        (selection, facet, server)
+        for path in catalog.names("path")
+        for engine in ("vllm", "sglang")
+        for facet, (names, sets) in FACETS.items()
+        if facet in EVERYWHERE or path in PATHS
+        for selection in (Selection(path=path, engine=engine, **names),)
+        for server in _servers(catalog, selection, sets)
+    ]
     found: dict[str, Container] = {}
-    for path in catalog.names("path"):
-        for engine in ("vllm", "sglang"):
-            for facet, (names, sets) in FACETS.items():
-                if facet not in EVERYWHERE and path not in PATHS:
-                    continue
-                selection = Selection(path=path, engine=engine, **names)
-                for each in _of(catalog, selection, sets, facet):
-                    found.setdefault(repr((path, each.command, each.args, each.env)), each)
+    with TemporaryDirectory() as folder:
+        batch = Batch.make(assets.charts() / "modelserver", Path(folder), open_renderer())
+        rendered = batch.render([server for _, _, server in asked])
+        for (selection, facet, _), objects in zip(asked, rendered, strict=True):
+            for each in _of(objects, selection, facet):
+                found.setdefault(repr((selection.path, each.command, each.args, each.env)), each)
     return tuple(found.values())
 
 
-def _of(catalog: Catalog, selection: Selection, sets: tuple[str, ...], facet: str) -> Iterator[Container]:
-    try:
+def _servers(catalog: Catalog, selection: Selection, sets: tuple[str, ...]) -> Iterator[ReleaseSpec]:
+    """The model servers of a release; none where a path does not go with a choice."""
+    with suppress(LlmdctlError):
         spec = build(compose(catalog, selection, Overrides(force=True, sets=sets)), name="x", namespace="n")
-        servers = [section.spec for section in sections(spec) if section.key[0] == "modelserver"]
-        objects = [item for each in servers for item in open_renderer().render(each).objects]
-    except LlmdctlError:
-        return  # this path does not go with this choice
+        yield from (section.spec for section in sections(spec) if section.key[0] == "modelserver")
+
+
+def _of(objects: Objects, selection: Selection, facet: str) -> Iterator[Container]:
+    if isinstance(objects, str):
+        return  # the chart refuses the choice
     for item in objects:
         for template, pods in _templates(item):
             for container in template["spec"]["containers"]:
