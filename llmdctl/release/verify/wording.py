@@ -20,10 +20,15 @@ def exit_code(report: VerifyReport, *, strict: bool = False) -> int:
     return _DONE
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 pod`, `3 pods`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def tally(report: VerifyReport) -> str:
     """`1 failed, 0 warnings, 2 unknown, 20 passed, 6 do not apply`."""
     counts = report.counts
-    warnings = "1 warning" if counts["warn"] == 1 else f"{counts['warn']} warnings"
+    warnings = counted(counts["warn"], "warning")
     return (
         f"{counts['fail']} failed, {warnings}, {counts['unknown']} unknown, {counts['pass']} passed,"
         f" {counts['skip']} do not apply"
@@ -34,8 +39,7 @@ def verdict(report: VerifyReport) -> str:
     """The report in a sentence."""
     counts = report.counts
     if counts["fail"]:
-        proofs = "1 proof" if counts["fail"] == 1 else f"{counts['fail']} proofs"
-        return f"Not verified: {proofs} failed."
+        return f"Not verified: {counted(counts['fail'], 'proof')} failed."
     if report.asleep:
         return f"Asleep ({', '.join(report.asleep)}): nothing failed of what can be told meanwhile."
     if counts["unknown"]:
@@ -52,5 +56,6 @@ def to_wake(report: VerifyReport) -> str:
 
 def effort(report: VerifyReport) -> str:
     """How much was asked for."""
-    requests = "1 request" if report.requests == 1 else f"{report.requests} requests"
-    return f"{requests} sent to the model (at most {report.budget}) in {report.seconds:.1f} s"
+    return (
+        f"{counted(report.requests, 'request')} sent to the model (at most {report.budget}) in {report.seconds:.1f} s"
+    )

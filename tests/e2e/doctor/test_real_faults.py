@@ -120,6 +120,22 @@ def test_engines_that_do_not_come_up(patient: Patient, fault: str) -> None:
         patient.until(ENGINES[fault].hop, ENGINES[fault].words)
 
 
+PAIRS = {
+    "pool and engine": (OBJECTS["target-port"], ENGINES["secret"]),
+    "picker and engine": (OBJECTS["picker-port"], ENGINES["flag"]),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_of_two_faults_the_first_hop_is_named_and_the_other_is_not_hidden(patient: Patient, pair: str) -> None:
+    first, second = PAIRS[pair]
+    with second.into(patient):
+        patient.until(second.hop, second.words)
+        with first.into(patient):
+            chain = patient.until(first.hop, first.words)
+            assert any(second.words in found.message for found in chain.also), told(chain)
+
+
 @pytest.mark.parametrize("fault", PICKERS)
 def test_pickers_and_proxies_that_do_not_come_up(patient: Patient, fault: str) -> None:
     with PICKERS[fault].into(patient):

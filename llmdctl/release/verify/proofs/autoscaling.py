@@ -15,6 +15,7 @@ from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableErr
 from llmdctl.release.verify.names import EPP
 from llmdctl.release.verify.observed import Observed
 from llmdctl.release.verify.scaling import Scaler, judge
+from llmdctl.release.verify.wording import counted
 
 T = TypeVar("T")
 
@@ -102,7 +103,7 @@ def _names(seen: Observed) -> Verdict:
                 commands.kubectl(seen, f"get deployment {name} -o jsonpath='{{..image}}'"),
             ),
         )  # fmt: skip
-    return passed(f"All {len(own)} names of the endpoint picker that queries ask for are names of EPP {version}.")
+    return passed(f"Queries ask the endpoint picker for {counted(len(own), 'name')}, all of which EPP {version} has.")
 
 
 PROOFS: Final = (

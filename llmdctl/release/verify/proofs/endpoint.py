@@ -9,6 +9,7 @@ from llmdctl.model.proof import Reading
 from llmdctl.release.verify import commands, prompts
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.observed import Exchange, Observed
+from llmdctl.release.verify.wording import counted
 
 _SHOWN: Final = 160  # characters of an answer that was not expected
 
@@ -16,7 +17,8 @@ _SHOWN: Final = 160  # characters of an answer that was not expected
 def _answers(seen: Observed) -> Verdict:
     if seen.no_entrance and seen.epps and not any(pod.ready for pod in seen.epps):
         readings = (Reading(where=pod.place, after="not ready", expected="ready") for pod in seen.epps)
-        said = f"None of {len(seen.epps)} pods of the endpoint picker is ready, so nothing takes requests in."
+        pods = counted(len(seen.epps), "pod")
+        said = f"The endpoint picker is not ready ({pods}, none of them is), so nothing takes requests in."
         return failed(said, *readings, remedy=_walk(seen))
     done = seen.exchange(prompts.SHORT)
     bad = _bad(seen, done)

@@ -11,6 +11,7 @@ from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableErr
 from llmdctl.release.verify.counting import epp_changes, risen
 from llmdctl.release.verify.names import QUEUED, WAITED, epp_names
 from llmdctl.release.verify.observed import END, START, Observed
+from llmdctl.release.verify.wording import counted
 
 _DISPATCHED: Final = "Dispatched"  # the outcome of a request that was let through
 _WAITED_S: Final = 0.1  # less is no queue; one of the bounds of the histogram that every version has
@@ -40,7 +41,7 @@ def _is_on(seen: Observed) -> Verdict:
             readings.append(Reading(where=f"{pod.place} log", after="Flow Control layer initialised", expected="on"))
     if not readings:
         raise UnknowableError("no log of the endpoint picker says whether flow control is on")
-    return passed(f"Flow control is on in {len(readings)} pods.", *readings)
+    return passed(f"Flow control is on in {counted(len(readings), 'pod')}.", *readings)
 
 
 def _queues(seen: Observed) -> Verdict:

@@ -8,6 +8,7 @@ from llmdctl.model.proof import Reading
 from llmdctl.release.verify.claim import Claim, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.observed import Observed
 from llmdctl.release.verify.stack import Role
+from llmdctl.release.verify.wording import counted
 
 
 def _places(seen: Observed) -> Verdict:
@@ -42,7 +43,7 @@ def _places(seen: Observed) -> Verdict:
         )
     if sleeping:
         said = ", ".join(f"role {each.role} sleeps until {each.waker} wakes it" for each in seen.sleeps)
-        return passed(f"{said}; {len(seen.ready())} pods are ready.", *readings)
+        return passed(f"{said}; {counted(len(seen.ready()), 'pod')} ready.", *readings)
     return passed(f"Every role has the replicas it wants: {len(seen.ready())} pods are ready.", *readings)
 
 

@@ -10,6 +10,7 @@ from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableErr
 from llmdctl.release.verify.counting import changes, number, risen
 from llmdctl.release.verify.names import CACHED, PROMPT
 from llmdctl.release.verify.observed import COLD, END, START, Observed
+from llmdctl.release.verify.wording import counted
 
 _OTHERS: Final = 1.05  # more prompt tokens than this many times our own: other people's requests are counted too
 _INFO: Final = "vllm:cache_config_info"
@@ -43,7 +44,8 @@ def _is_on(seen: Observed) -> Verdict:
                 wrong.append(pod.name)
     if wrong:
         return failed(
-            f"Prefix caching is off in {len(wrong)} pods, {wrong[0]} first, and the scheduler scores by prefix.",
+            f"Prefix caching is off in {counted(len(wrong), 'pod')}, {wrong[0]} first, and the scheduler scores by"
+            " prefix.",
             *readings,
             remedy=(
                 "Take the flag that turns it off out of the values, and install again.",
