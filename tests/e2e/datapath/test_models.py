@@ -25,7 +25,7 @@ from llmdctl import assets, helm, kube, programs
 from llmdctl.model.check import Outcome
 from llmdctl.model.hop import HEALTHY
 from llmdctl.release.doctor import diagnose, observe
-from llmdctl.release.verify import verify
+from llmdctl.release.verify import selected, verify
 from tests.e2e.autoscaling.seen import replicas
 from tests.e2e.conftest import RealNode, beside
 from tests.e2e.datapath import gateway
@@ -200,7 +200,15 @@ def test_a_model_comes_sleeps_wakes_and_goes_and_no_other_notices(models: Models
     assert len(load.asked) > 20
 
 
-def test_it_is_proved(serving: Serving, proved):
+def test_it_is_proved(models: Models, serving: Serving, proved):
+    # On a busy machine Prometheus may be late, and KEDA's fallback stands in for a moment.
+    reads = selected(["LV0901"], ())
+    cluster, door = serving.cluster, helm.open_helm(kubeconfig=Path(models.node.kubeconfig))
+
+    def well() -> bool:
+        return verify("large", models.namespace, helm=door, cluster=cluster, claims=reads).proofs[0].outcome == "pass"
+
+    wait("a number for the autoscaler", well, limit_s=60)
     proved(serving)
 
 
