@@ -10,9 +10,10 @@ import pytest
 
 from llmdctl import assets, helm
 from llmdctl.model.hop import HEALTHY
-from llmdctl.model.selection import Selection
+from llmdctl.model.selection import Overrides, Selection
 from llmdctl.recipe import Catalog, compose
 from llmdctl.release.doctor import diagnose
+from llmdctl.release.electing import elects
 from llmdctl.values import build
 from tests.unit.doctor.scenes import NAMESPACE, living
 
@@ -24,9 +25,10 @@ def renderer() -> helm.Renderer:
     return helm.open_renderer()
 
 
-def objects(renderer: helm.Renderer, selection: Selection) -> list[dict[str, Any]]:
+def objects(renderer: helm.Renderer, selection: Selection, *sets: str) -> list[dict[str, Any]]:
     """What is rendered, as an API server holds it: with a namespace, and the status of what a gateway takes up."""
-    rendered = renderer.render(build(compose(CATALOG, selection), name="demo", namespace=NAMESPACE)).objects
+    recipe = compose(CATALOG, selection, Overrides(sets=sets))
+    rendered = renderer.render(build(recipe, name="demo", namespace=NAMESPACE)).objects
     found = [json.loads(json.dumps(obj)) for obj in rendered]
     for obj in found:
         obj["metadata"].setdefault("namespace", NAMESPACE)
@@ -104,3 +106,28 @@ def test_nothing_is_found(renderer: helm.Renderer, selection: Selection) -> None
     assert len(found.chains) == 1
     assert found.exit_code == HEALTHY, said
     assert not found.chains[0].also, found.chains[0].also
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize(
+    ("sets", "elected"),
+    [
+        (("scheduler.replicas=2",), ["demo-epp"]),
+        (("scheduler.replicas=2", "scheduler.leaderElection=false"), []),
+        ((), []),
+    ],
+)
+def test_pickers_of_which_one_is_elected_are_known_as_the_chart_renders_them(
+    renderer: helm.Renderer, sets: tuple[str, ...], elected: list[str]
+) -> None:
+    found = objects(renderer, Selection(path="optimized-baseline"), *sets)
+    assert [obj["metadata"]["name"] for obj in found if obj["kind"] == "Deployment" and elects(obj)] == elected
+    scene = living(found, pool="demo")
+    waiting = [obj for obj in scene.objects if obj["kind"] == "Pod" and obj["metadata"]["name"] == "demo-epp-7c9f-1"]
+    for pod in waiting:  # as after its process was killed
+        pod["status"]["conditions"][1]["status"] = "False"
+        row = next(row for row in pod["status"]["containerStatuses"] if row["name"] == "epp")
+        row.update(ready=False, restartCount=1, lastState={"terminated": {"exitCode": 137, "reason": "Error"}})
+    (chain,) = diagnose(scene, namespace=NAMESPACE).chains
+    assert chain.broken is None
+    assert bool(chain.also) is bool(waiting and not elected)
