@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from llmdctl.model.recipe import Recipe
     from llmdctl.model.release import ReleaseSpec
     from llmdctl.preflight import Case
+    from llmdctl.recipe import Catalog
 
 
-def captured(composed: Recipe, spec: ReleaseSpec, recipe: RecipeOptions, file: Path) -> Case:
+def captured(composed: Recipe, catalog: Catalog, spec: ReleaseSpec, recipe: RecipeOptions, file: Path) -> Case:
     """The recipe beside a stored inventory."""
     from llmdctl.model.inventory_file import load
     from llmdctl.preflight import Case
@@ -31,12 +32,18 @@ def captured(composed: Recipe, spec: ReleaseSpec, recipe: RecipeOptions, file: P
     objects = _placed(rendered, spec)
     return Case(
         inventory=inventory, objects=objects, recipe=composed, release=spec.name, namespace=spec.namespace,
-        accelerators=composing.accelerators(recipe), linted=_linted(objects), platform_stated=recipe.platform,
+        accelerators=composing.accelerators(catalog), linted=_linted(objects), platform_stated=recipe.platform,
     )  # fmt: skip
 
 
 def live(
-    composed: Recipe, spec: ReleaseSpec, recipe: RecipeOptions, cluster: ClusterOptions, *, timeout_s: float
+    composed: Recipe,
+    catalog: Catalog,
+    spec: ReleaseSpec,
+    recipe: RecipeOptions,
+    cluster: ClusterOptions,
+    *,
+    timeout_s: float,
 ) -> Case:
     """The recipe beside the cluster as it is now. Raises the door's errors where nothing can be asked."""
     from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +60,7 @@ def live(
             client_section, kubeconfig=cluster.kubeconfig, context=cluster.context, is_terminal=console().is_terminal
         )
         case = examine(
-            opened, spec, objects, recipe=composed, accelerators=partial(composing.accelerators, recipe),
+            opened, spec, objects, recipe=composed, accelerators=partial(composing.accelerators, catalog),
             platform=recipe.platform, timeout_s=timeout_s, say=say,
         )  # fmt: skip
         context, about = client.result()

@@ -36,12 +36,12 @@ def overrides(options: RecipeOptions, *, namespace_only: bool = False) -> Overri
     return Overrides(files=tuple(options.file), role_settings=tuple(options.role), sets=sets, force=options.force)
 
 
-def compose(options: RecipeOptions, release: ReleaseOptions | None = None) -> Recipe:
-    """The composed recipe; its warnings go to stderr."""
+def compose(options: RecipeOptions, release: ReleaseOptions | None = None, *, catalog: Catalog | None = None) -> Recipe:
+    """The composed recipe; its warnings go to stderr. `catalog` is that of the options, where it has been loaded."""
     from llmdctl.recipe import compose as compose_recipe
 
     changes = overrides(options, namespace_only=release.namespace_only if release else False)
-    recipe = compose_recipe(load_catalog(options), selection(options), changes)
+    recipe = compose_recipe(catalog or load_catalog(options), selection(options), changes)
     for warning in recipe.warnings:
         warn(f"Warning: {warning}")
     return recipe
@@ -59,7 +59,6 @@ def build(recipe: Recipe, options: RecipeOptions, release: ReleaseOptions) -> Re
     return values.build(recipe, name=release.name or options.recipe, namespace=release.namespace)
 
 
-def accelerators(options: CatalogOptions) -> Mapping[str, Mapping[str, Any]]:
+def accelerators(catalog: Catalog) -> Mapping[str, Mapping[str, Any]]:
     """Accelerator facet -> its facts, of every facet there is: a node may carry another one than the recipe's."""
-    catalog = load_catalog(options)
     return {name: catalog.facet("accelerator", name).facts for name in catalog.names("accelerator")}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llmdctl.cli import results
     from llmdctl.model.recipe import Recipe
     from llmdctl.model.release import ReleaseSpec
+    from llmdctl.recipe import Catalog
     from llmdctl.release import DryRun, InstallResult
     from llmdctl.release import InstallOptions as Settings
     from llmdctl.release.gating import Gate
@@ -76,16 +77,18 @@ def run(
 ) -> None:
     """Install a recipe. Run it again to change it: the first install and every later one are the same command."""
     use(output)
-    composed = composing.compose(recipe, release)
+    catalog = composing.load_catalog(recipe)
+    composed = composing.compose(recipe, release, catalog=catalog)
     spec = composing.build(composed, recipe, release)
-    settings = _options(composed, recipe, release, installing)
+    gate = _gate(composed, catalog, recipe, installing)
+    settings = _options(recipe, release, installing, gate)
     if installing.dry_run is DryRunMode.NONE:
         _install(spec, settings, cluster)
     else:
         _dry_run(spec, settings, installing.dry_run, cluster)
 
 
-def _options(composed: Recipe, recipe: RecipeOptions, release: ReleaseOptions, installing: InstallOptions) -> Settings:
+def _options(recipe: RecipeOptions, release: ReleaseOptions, installing: InstallOptions, gate: Gate | None) -> Settings:
     from functools import partial
 
     from llmdctl import release as use_cases
@@ -99,11 +102,11 @@ def _options(composed: Recipe, recipe: RecipeOptions, release: ReleaseOptions, i
         force_conflicts=installing.force_conflicts,
         crds=doors.pinned_crds,
         judge=partial(judging.judge, force=recipe.force),
-        gate=_gate(composed, recipe, installing),
+        gate=gate,
     )
 
 
-def _gate(composed: Recipe, recipe: RecipeOptions, installing: InstallOptions) -> Gate | None:
+def _gate(composed: Recipe, catalog: Catalog, recipe: RecipeOptions, installing: InstallOptions) -> Gate | None:
     """Preflight before the first change; a dry run changes nothing, and `preflight` says more than it would."""
     if installing.dry_run is not DryRunMode.NONE:
         return None
@@ -113,7 +116,7 @@ def _gate(composed: Recipe, recipe: RecipeOptions, installing: InstallOptions) -
 
     return gating.Gate(
         recipe=composed,
-        accelerators=partial(composing.accelerators, recipe),
+        accelerators=partial(composing.accelerators, catalog),
         ignored=gating.known(installing.ignore),
         force=recipe.force,
         furnishing=installing.with_prerequisites,
@@ -136,7 +139,7 @@ def _install(spec: ReleaseSpec, settings: Settings, cluster: ClusterOptions) -> 
             options=settings,
             report=report,
         )
-    write_result(_result(spec, done), view.installed(done, spec))
+    write_result(lambda: _result(spec, done), view.installed(done, spec))
 
 
 def _dry_run(spec: ReleaseSpec, settings: Settings, mode: DryRunMode, cluster: ClusterOptions) -> None:
@@ -153,7 +156,7 @@ def _dry_run(spec: ReleaseSpec, settings: Settings, mode: DryRunMode, cluster: C
         )
     else:
         tried = dry_run(spec, renderer=helm.open_renderer(), options=settings)
-    write_result(_trial(spec, tried), view.dry_run(tried, spec))
+    write_result(lambda: _trial(spec, tried), view.dry_run(tried, spec))
 
 
 def _result(spec: ReleaseSpec, done: InstallResult) -> results.Install:

@@ -92,7 +92,7 @@ def nodes(asked: SourceOptions, catalog: CatalogOptions, cluster: ClusterOptions
 
     use(output)
     with ThreadPoolExecutor(max_workers=1) as aside:  # a third of a second that passes while the server answers
-        facts = aside.submit(composing.accelerators, catalog)
+        facts = aside.submit(lambda: composing.accelerators(composing.load_catalog(catalog)))
         taken = _taken(asked, cluster, namespace="", sections=_OF_NODES)
         accelerators = facts.result()
     try:

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum, StrEnum
 from pathlib import Path, PurePath
@@ -98,12 +98,17 @@ def plain(value: object) -> Any:  # noqa: ANN401 - any JSON value
     return value
 
 
-def write_result(result: DataclassInstance, text: RenderableType | str | None) -> None:
-    """Write one result in the session's format: the document {apiVersion, kind, **fields}, or `text`."""
+def write_result(
+    result: DataclassInstance | Callable[[], DataclassInstance], text: RenderableType | str | None
+) -> None:
+    """Write one result in the session's format: the document {apiVersion, kind, **fields}, or `text`.
+
+    A result may be a function that makes it: importing every result there is takes as long as reading a recipe.
+    """
     if session.format is Format.TEXT:
         write_text(text)
     else:
-        sys.stdout.write(as_text(result, session.format))
+        sys.stdout.write(as_text(result() if callable(result) else result, session.format))
 
 
 def as_text(result: DataclassInstance, form: Format) -> str:

@@ -123,12 +123,13 @@ def run(
     selected(options.only, CHECKS)  # a name that is wrong is said before anything takes its time
     known_codes(options.ignore, CHECKS)
     _fitting(options)
-    composed = composing.compose(recipe, release)
+    catalog = composing.load_catalog(recipe)
+    composed = composing.compose(recipe, release, catalog=catalog)
     spec = composing.build(composed, recipe, release)
     if options.inventory is not None:
-        case = casing.captured(composed, spec, recipe, options.inventory)
+        case = casing.captured(composed, catalog, spec, recipe, options.inventory)
     else:
-        case = casing.live(composed, spec, recipe, cluster, timeout_s=float(options.timeout))
+        case = casing.live(composed, catalog, spec, recipe, cluster, timeout_s=float(options.timeout))
     if options.dry_run:
         probes.shown(case, cluster)
         return

@@ -66,7 +66,7 @@ spec = build(recipe, name="bench", namespace="default")
 objects = placed(open_renderer().render(spec, kube_version="1.34.4").objects, "default")
 case = Case(
     inventory=inventory, objects=objects, recipe=recipe, release="bench", namespace="default",
-    accelerators=composing.accelerators(CatalogOptions()), linted=lint_objects(objects),
+    accelerators=composing.accelerators(composing.load_catalog(CatalogOptions())), linted=lint_objects(objects),
 )
 took["judging"], report = timed(lambda: preflight(case))
 for form in (ReportFormat.TEXT, ReportFormat.JSON, ReportFormat.HTML):

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
-from llmdctl.cli import results
 from llmdctl.cli.views.tables import table
 from llmdctl.model.release import Readiness
 
@@ -14,12 +13,15 @@ if TYPE_CHECKING:
     from rich.console import Group, RenderableType
     from rich.table import Table
 
+    from llmdctl.cli import results
     from llmdctl.model.release import ObjectState, PodState, ReleaseSpec, ReleaseStatus
     from llmdctl.release import DryRun, InstallResult, Inventory, Revision
 
 
 def summary(revision: Revision) -> results.ReleaseSummary:
     """One release in a list."""
+    from llmdctl.cli import results
+
     return results.ReleaseSummary(
         name=revision.name,
         namespace=revision.namespace,

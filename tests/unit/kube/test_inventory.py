@@ -355,10 +355,23 @@ def test_each_right_is_asked_for_once(server: FakeApiServer, cluster: Cluster):
     server.on(SSAR, Reply(201, {"status": {"allowed": False, "reason": "no RBAC rule"}}))
     found = captured(cluster, objects=[QUOTA, QUOTA], sections={"access"}).section("access")
     asked = [json.loads(request.body)["spec"]["resourceAttributes"] for request in server.asked if request.path == SSAR]
-    assert len(asked) == len({json.dumps(entry, sort_keys=True) for entry in asked}) == len(found.items)
+    assert asked[0] == {"verb": "*", "group": "*", "resource": "*"}
+    assert len(asked) == len({json.dumps(entry, sort_keys=True) for entry in asked}) == len(found.items) + 1
     assert {"verb": "patch", "resource": "resourcequotas", "namespace": "default"} in asked
     assert {"verb": "get", "resource": "pods", "subresource": "log", "namespace": "default"} in asked
     assert all(item["allowed"] is False and item["reason"] == "no RBAC rule" for item in found.items)
+
+
+def test_who_may_do_everything_is_asked_for_that_alone(server: FakeApiServer, cluster: Cluster):
+    server.on(SSAR, Reply(201, {"status": {"allowed": True, "reason": "RBAC: cluster-admin"}}))
+    found = captured(cluster, objects=[QUOTA], sections={"access"}).section("access")
+    assert len([request for request in server.asked if request.path == SSAR]) == 1
+    assert {item["reason"] for item in found.items if item["allowed"]} == {"RBAC: cluster-admin"}
+    assert ("patch", "", "resourcequotas", "default", "") in {
+        tuple(item[field] for field in ("verb", "group", "resource", "namespace", "name")) for item in found.items
+    }
+    assert all(item["allowed"] for item in found.items)
+    assert "*" not in {item["verb"] for item in found.items}
 
 
 def test_a_right_about_a_url_is_asked_for_as_one(server: FakeApiServer, cluster: Cluster):
