@@ -124,7 +124,7 @@ def _told(scene: Scene, pod: LivePod, ailment: Ailment) -> Also:
     evidence = [Evidence(object=where, observed=str(ailment))]
     container = ailment.container or ""
     lines = scene.log(pod, container) if kind in (*_TELLING, "out-of-memory") else ()
-    meant = told(lines, known_failures(pod, container)) if kind in _TELLING else None
+    meant = told(lines, known_failures(pod, container), pod.namespace) if kind in _TELLING else None
     if meant is not None:
         words, remedy = f"{words}: {meant.words}", [meant.remedy, *remedy]
         evidence.append(Evidence(object=f"log of {container}", observed=redact_text(meant.line)[:300]))

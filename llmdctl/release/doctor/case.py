@@ -218,13 +218,13 @@ class Case:
                 yield from ((pod, found) for found in pod.containers if is_envoy(found))
 
     def _asks_picker(self, container: Container) -> bool:
-        return any(self.picker_name and self.picker_name in text for text in self.mounted_texts(container))
+        return any(self.picker_name and self.picker_name in text for text in self.mounted_texts(container).values())
 
-    def mounted_texts(self, container: Container) -> tuple[str, ...]:
-        """The configuration files that `-c` names and a ConfigMap holds."""
+    def mounted_texts(self, container: Container) -> Mapping[str, str]:
+        """The configuration files that `-c` names and a ConfigMap holds: the text under the ConfigMap's name."""
         files = [file for line in container.commands if (file := line.value("-c", "--config-path"))]
         found = [self.world.mounted(container, file) for file in files]
-        return tuple(entry[0].text("data", entry[1]) for entry in found if not isinstance(entry, str))
+        return {entry[0].name: entry[0].text("data", entry[1]) for entry in found if not isinstance(entry, str)}
 
     @cached_property
     def parents(self) -> tuple[Mapping[str, Any], ...]:

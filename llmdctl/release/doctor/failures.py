@@ -88,8 +88,8 @@ ENGINE: Final = (
         "unknown-flag",
         r"error: (?:unrecognized arguments: .+|argument \S+ ?\S*: .+|the following arguments are required: .+)",
         "the engine does not take its command line",
-        "Take the flag out or spell it as this version of the engine does; `llmdctl lint --namespace NAMESPACE` names "
-        "the nearest.",
+        "Take the flag out or spell it as this version of the engine does; `llmdctl lint --namespace {namespace}` "
+        "names the nearest.",
         "https://github.com/kserve/kserve/pull/6037",
     ),
     _failure(
@@ -164,7 +164,7 @@ EPP: Final = (
         "unknown-plugin",
         r"(plugin type [^\n]*is not registered|[^\n]*is not registered)",
         "its configuration names a plugin type that this version does not have",
-        "Take a type that this version has; `llmdctl lint --namespace NAMESPACE` names the nearest.",
+        "Take a type that this version has; `llmdctl lint --namespace {namespace}` names the nearest.",
     ),
     _failure(
         "undefined-plugin",
@@ -176,7 +176,7 @@ EPP: Final = (
         "unknown-field",
         r"(failed to decode configuration[^\n]*|unknown field [^\n]*)",
         "its configuration has a field that this version does not know, or is no valid YAML",
-        "Write the configuration for this version; `llmdctl lint --namespace NAMESPACE` names the field.",
+        "Write the configuration for this version; `llmdctl lint --namespace {namespace}` names the field.",
     ),
     _failure(
         "bad-parameter",
@@ -200,7 +200,7 @@ EPP: Final = (
         "bad-config",
         r"(Failed to parse configuration[^\n]*|[Ff]ailed to load (?:the )?config[^\n]*)",
         "it cannot load its configuration",
-        "Compare the configuration with this version's; `llmdctl lint --namespace NAMESPACE` judges it.",
+        "Compare the configuration with this version's; `llmdctl lint --namespace {namespace}` judges it.",
     ),
     _failure(
         "unknown-flag",
@@ -285,7 +285,7 @@ ENVOY: Final = (
 )
 
 
-def told(lines: Iterable[str], known: Sequence[Failure]) -> Told | None:
+def told(lines: Iterable[str], known: Sequence[Failure], namespace: str) -> Told | None:
     """The cause that a log names: the first of `known` whose words are in it, with its last line."""
     read = list(lines)
     for failure in known:
@@ -295,5 +295,10 @@ def told(lines: Iterable[str], known: Sequence[Failure]) -> Told | None:
                 words = failure.words
                 if "{what}" in words:
                     words = words.format(what=found.groupdict().get("what") or "unknown")
-                return Told(slug=failure.slug, words=words, remedy=failure.remedy, line=line.strip())
+                return Told(
+                    slug=failure.slug,
+                    words=words,
+                    remedy=failure.remedy.replace("{namespace}", namespace),
+                    line=line.strip(),
+                )
     return None

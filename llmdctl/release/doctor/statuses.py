@@ -38,6 +38,7 @@ _REASONS: Final = {
     "evicted-queue-pressure": "the picker evicted the request, since its queue is full",
     "evicted-priority": "the picker evicted the request for one of higher priority",
 }
+_NO_LIMIT: Final = "State `timeouts: {request: 0s}` in the rule of the route: no limit."
 _MORE: Final = "Add replicas, or raise the limits of its flow control."
 
 
@@ -142,7 +143,7 @@ _PHRASES: Final[tuple[tuple[str, Meaning], ...]] = (
     ),
     (
         r"upstream request timeout",
-        Meaning(HopName.ROUTE, "the route's time limit ended the request (response flag UT)", "State request: 0s."),
+        Meaning(HopName.ROUTE, "the route's time limit ended the request (response flag UT)", _NO_LIMIT),
     ),
     (
         r"(?i)the model .* does not exist|model .* not found",
@@ -168,7 +169,7 @@ _STATUSES: Final = {
         "ask again when its log says that the gRPC server listens.",
     ),
     503: _NO_UPSTREAM,
-    504: Meaning(HopName.ROUTE, "a time limit on the way ended the request", "State request: 0s in the route."),
+    504: Meaning(HopName.ROUTE, "a time limit on the way ended the request", _NO_LIMIT),
     401: Meaning(HopName.LISTENER, "the entrance wants credentials", "Send those that its policy asks for."),
     403: Meaning(HopName.LISTENER, "the entrance wants credentials", "Send those that its policy asks for."),
     429: Meaning(HopName.LISTENER, "a quota on the way is used up", "Look at the gateway's rate limit."),

@@ -77,7 +77,7 @@ def _seen(case: Case) -> Hop:
             where,
             f"the picker's metrics do not say how many of {len(ready)} ready pods it sees",
             "One that has just started says it after some seconds: ask again.",
-            kubectl(f"logs -l {_labels(case)} --tail=50", case.namespace),
+            kubectl(f"logs -l {_labels(case)} -c {_container(case)} --tail=50", case.namespace),
         )
     wanted = len(ready) * max(1, len(case.target_ports))
     if max(counts) < len(ready):
@@ -86,7 +86,7 @@ def _seen(case: Case) -> Hop:
             where,
             f"the picker sees {max(counts)} endpoints, and {len(ready)} pods are ready",
             f"{wanted} endpoints: ports that the pods declare, and a selector that the picker reads as it is now",
-            kubectl(f"logs -l {_labels(case)} --tail=50", case.namespace),
+            kubectl(f"logs -l {_labels(case)} -c {_container(case)} --tail=50", case.namespace),
             kubectl(f"rollout restart deployment {_picker(case)}", case.namespace),
         )
     return passed(HopName.ENDPOINT, where, f"the picker sees {max(counts)} endpoints, {len(ready)} pods are ready")
@@ -133,6 +133,10 @@ def _count(text: str, pool: str) -> int | None:
 def _labels(case: Case) -> str:
     selector = case.service.table("spec", "selector") if case.service else {}
     return ",".join(f"{key}={value}" for key, value in selector.items())
+
+
+def _container(case: Case) -> str:
+    return next((found[0].name for pod in case.epp_pods if (found := epp_in(pod)) is not None), "epp")
 
 
 def _picker(case: Case) -> str:

@@ -128,7 +128,7 @@ def _running(case: Case) -> Iterator[Hop]:
             evidence=ail.evidence,
         )
         return
-    meant = told(case.scene.log(pod, container), EPP)
+    meant = told(case.scene.log(pod, container), EPP, case.namespace)
     log = kubectl(f"logs {pod.name} -c {container}", pod.namespace)
     if meant is not None:
         yield broken(
@@ -207,7 +207,8 @@ def _words(case: Case, pod: LivePod, container: Container) -> Iterator[Hop]:
     lines = case.scene.log(pod, container.name)
     where = f"Pod/{pod.namespace}/{pod.name}"
     # A right that was missing for a moment after an install is in the log for long: only the last lines count.
-    refused = told(lines[-60:], [failure for failure in EPP if failure.slug in ("forbidden", "no-crd")])
+    rights = [failure for failure in EPP if failure.slug in ("forbidden", "no-crd")]
+    refused = told(lines[-60:], rights, case.namespace)
     if refused is not None and not _since(lines, refused.line):
         account = pod.manifest.text("spec", "serviceAccountName") or "default"
         what = re.search(r'resource \\*"([\w./-]+)', refused.line)
@@ -221,7 +222,7 @@ def _words(case: Case, pod: LivePod, container: Container) -> Iterator[Hop]:
             f"--as=system:serviceaccount:{case.namespace}:{account}",
             evidence=(Evidence(object=f"log of {container.name}", observed=redact_text(refused.line)[:300]),),
         )
-    scraping = told(lines[-60:], SCRAPING)
+    scraping = told(lines[-60:], SCRAPING, case.namespace)
     if scraping is not None and any(entry.ready for entry in case.served):
         found = case.findings("LD1867", "LD1868", "LD1869")
         yield broken(

@@ -99,7 +99,7 @@ def _soon(case: Case, newest: _Picker) -> Hop:
 def _by_log(case: Case, waiting: list[_Picker]) -> Hop | None:
     """A reason in their own words, such as no right to leases."""
     for found in waiting:
-        meant = told(case.scene.log(found.pod, found.container), EPP)
+        meant = told(case.scene.log(found.pod, found.container), EPP, case.namespace)
         if meant is not None:
             return broken(
                 HopName.EPP,

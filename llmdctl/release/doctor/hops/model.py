@@ -85,7 +85,7 @@ def _faults(case: Case, listed: list[tuple[LivePod, tuple[str, ...]]]) -> Iterat
             case.identity,
             f"nobody serves {case.model}; there is {quoted(names)}",
             "a name that /v1/models lists",
-            f"$ llmdctl doctor --pool {case.name} --model {names[0]}",
+            f"$ llmdctl doctor -n {case.namespace} --pool {case.name} --model {names[0]}",
         )
     yield from _rewritten(case, {name for _, names in listed for name in names})
     routes = tuple(backend.route.identity for backend in case.backends)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 
 from llmdctl.lint.manifest import look
 from llmdctl.lint.pods import Pod
@@ -10,7 +11,7 @@ from llmdctl.lint.recognition import engine_of
 from llmdctl.lint.rules.pools import listened_ports
 from llmdctl.model.check import Evidence
 from llmdctl.model.hop import Hop, HopName
-from llmdctl.release.doctor.case import Case, epp_in
+from llmdctl.release.doctor.case import POOL_GROUPS, Case, epp_in
 from llmdctl.release.doctor.verdicts import absent, broken, hidden, ident, kubectl, passed, quoted
 from llmdctl.release.readiness import condition
 
@@ -93,15 +94,25 @@ def _ports(case: Case) -> Iterator[Hop]:
         have = ", ".join(str(port) for port in sorted(listened))
         every = len(dead) == len(case.target_ports)
         what = "its endpoints are dropped or dead" if every else f"{len(dead)} endpoints of each pod are dead"
+        named = f"target port{'s' if len(dead) > 1 else ''} {quoted([str(port) for port in dead])}"
         yield broken(
             HopName.POOL,
             case.identity,
-            f"target port {quoted([str(port) for port in dead])} is one that nothing in {pod.name} listens on: {what}",
-            f"one of the ports {have}",
+            f"nothing in {pod.name} listens on {named}: {what}",
+            f"port {have}" if len(listened) == 1 else f"one of the ports {have}",
+            *_ports_patch(case, listened),
             _edit(case),
             evidence=(Evidence(object=f"Pod/{pod.namespace}/{pod.name}", observed=f"ports {have}"),),
         )
         return
+
+
+def _ports_patch(case: Case, listened: Collection[int]) -> Iterator[str]:
+    """The command that names the one port there is; where there are several, a person has to choose."""
+    group = case.pool.group if case.pool else ""
+    if len(listened) == 1 and group == POOL_GROUPS[0]:
+        ports = json.dumps({"spec": {"targetPorts": [{"number": next(iter(listened))}]}}, separators=(",", ":"))
+        yield kubectl(f"patch inferencepool.{group} {case.name} --type=merge -p '{ports}'", case.namespace)
 
 
 def _picker(case: Case) -> Iterator[Hop]:

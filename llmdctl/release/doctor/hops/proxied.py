@@ -21,10 +21,10 @@ def asked(case: Case) -> Iterator[Hop]:
         return
     found = epp_in(case.epp_pods[0])
     line = found[1] if found else None
-    for text in case.mounted_texts(proxy.container):
+    for name, text in case.mounted_texts(proxy.container).items():
         config = envoy.read(text)
         where = f"Pod/{proxy.pods[0].namespace}/{proxy.pods[0].name}"
-        edit = kubectl("get configmaps", case.namespace)
+        edit = kubectl(f"edit configmap {name}", case.namespace)
         if config.problem:
             yield broken(
                 HopName.EPP, where, f"the proxy's configuration: {config.problem}", "a configuration of Envoy", edit
@@ -39,11 +39,10 @@ def asked(case: Case) -> Iterator[Hop]:
                 edit,
             )
             continue
-        yield from _same_way(case, where, config.asking[0], line)
+        yield from _same_way(case, where, config.asking[0], line, edit)
 
 
-def _same_way(case: Case, where: str, asking: envoy.Asking, line: CommandLine | None) -> Iterator[Hop]:
-    edit = kubectl("get configmaps", case.namespace)
+def _same_way(case: Case, where: str, asking: envoy.Asking, line: CommandLine | None, edit: str) -> Iterator[Hop]:
     port = (line.integer("--grpc-port") if line and line.find("--grpc-port") else GRPC_PORT) or GRPC_PORT
     wanted = port if asking.host in _NEAR else case.picker_port
     other = _elsewhere(case, asking.host)

@@ -76,8 +76,9 @@ def _look(case: Case, hop: HopName) -> Iterator[str]:
     elif hop is HopName.ROUTE and case.backends:
         route = case.backends[0].route
         yield kubectl(f"get httproute {route.name} -o yaml", route.namespace)
-    elif hop is HopName.ROUTE:
-        yield kubectl("get configmaps", case.namespace)
+    elif hop is HopName.ROUTE and case.proxy is not None:
+        maps = case.mounted_texts(case.proxy.container)
+        yield from (kubectl(f"get configmap {name} -o yaml", case.namespace) for name in maps)
     elif hop in (HopName.SIDECAR, HopName.ENGINE):
         yield kubectl(f"logs -l {_pods(case)} --all-containers --prefix --tail=20", case.namespace)
     if hop is not HopName.REQUEST:

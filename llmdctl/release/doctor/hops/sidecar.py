@@ -87,7 +87,7 @@ def _down(case: Case, pods: list[tuple[LivePod, Sidecar]]) -> Iterator[Hop]:
             continue
         where = f"Pod/{pod.namespace}/{pod.name}"
         ail = ailing(case.scene, pod, container)
-        meant = told(case.scene.log(pod, container), SIDECAR)
+        meant = told(case.scene.log(pod, container), SIDECAR, case.namespace)
         log = kubectl(f"logs {pod.name} -c {container}", pod.namespace)
         if ail is not None and ail.kind != "pending":
             words = f"{ail.message}" if meant is None or meant.words in ail.message else f"{ail.message}: {meant.words}"
