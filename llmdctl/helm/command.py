@@ -64,8 +64,11 @@ def upgrade(change: Change, *, values: Path, major: int, dry_run: bool = False) 
         command.append("--take-ownership")
     if change.force_conflicts and major >= 4:  # helm 3 merges on the client and takes every field anyway
         command += ["--server-side=true", "--force-conflicts"]
-    # The preview's objects are judged by the API server itself; helm's own judgement costs half a second.
-    return [*command, "--dry-run=server", "--disable-openapi-validation"] if dry_run else command
+    # Helm's own judgement fetches the schema of each kind, half a second on both sides. The objects of a preview are
+    # judged by the API server itself, and so are those that have been tried before; Helm 4 also writes strictly.
+    if dry_run or change.judged:
+        command.append("--disable-openapi-validation")
+    return [*command, "--dry-run=server"] if dry_run else command
 
 
 def rollback(name: str, namespace: str, revision: int, *, timeout_s: float) -> list[str]:

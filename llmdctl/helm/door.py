@@ -63,6 +63,7 @@ class Change:
     take_ownership: bool = False  # adopt objects that no release owns
     force_conflicts: bool = False  # take fields over from other field managers
     skip_crds: bool = False  # leave out what stands in the chart's folder `crds`
+    judged: bool = False  # the API server has tried each object, strictly: helm need not look them up in its schemas
     timeout_s: float = 300.0
 
 

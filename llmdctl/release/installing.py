@@ -203,6 +203,7 @@ class _Install:
             timeout_s=min(self.options.limit_s(self.spec), _SLACK_S),
             take_ownership=self.options.take_ownership,
             force_conflicts=self.options.force_conflicts,
+            judged=self._judged,
         )
         with self._phase(Phase.RELEASE, f"{self.spec.name} as revision {_next(planned.last)}"):
             self.done.append(f"Helm was working on release {self.spec.name}")
@@ -211,6 +212,11 @@ class _Install:
         for found in compare(planned.installed, planned.wanted):
             self.report(ObjectChanged(key=found.key, action=found.action))
         return rendered
+
+    @property
+    def _judged(self) -> bool:
+        """Whether the API server has tried every object and refused none: the gate does, of kinds that are served."""
+        return self.options.gate is not None and not self.options.with_prerequisites and not self.spec.overruled
 
     def _finish(
         self, outcome: str, last: Revision, rendered: Rendered, objects: Sequence[KubernetesObject]

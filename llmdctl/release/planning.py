@@ -37,7 +37,12 @@ class Plan:
 
 
 def change_of(
-    spec: ReleaseSpec, *, timeout_s: float, take_ownership: bool = False, force_conflicts: bool = False
+    spec: ReleaseSpec,
+    *,
+    timeout_s: float,
+    take_ownership: bool = False,
+    force_conflicts: bool = False,
+    judged: bool = False,
 ) -> Change:
     """What Helm is asked for."""
     forced = ", forced" if spec.forced else ""
@@ -52,6 +57,7 @@ def change_of(
         description=f"recipe {spec.recipe} ({spec.evidence}{forced})",
         take_ownership=take_ownership,
         force_conflicts=force_conflicts,
+        judged=judged,
         timeout_s=timeout_s,
     )
 

@@ -62,6 +62,14 @@ def test_the_preview_is_a_dry_run_on_the_server():
     assert "--dry-run=server" not in commands.upgrade(CHANGE, values=VALUES, major=3)
 
 
+@pytest.mark.parametrize(
+    ("judged", "preview", "left_out"), [(False, False, False), (True, False, True), (False, True, True)]
+)
+def test_what_the_server_judges_is_not_judged_by_helm_as_well(judged: bool, preview: bool, left_out: bool):
+    line = commands.upgrade(changed(judged=judged), values=VALUES, major=4, dry_run=preview)
+    assert ("--disable-openapi-validation" in line) is left_out
+
+
 def test_many_api_versions_are_spread_over_arguments():
     line = commands.template(
         name="a", namespace="n", chart=Path("c"), values=VALUES, kube_version="1.34.4",

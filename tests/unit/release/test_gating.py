@@ -44,6 +44,21 @@ def test_a_closed_gate_lets_nothing_be_changed(world: World):
     assert "upgrade" not in world.helm.calls
 
 
+@pytest.mark.parametrize(
+    ("overruled", "furnishing", "judged"), [((), False, True), (("LD0202",), False, False), ((), True, False)]
+)
+def test_helm_judges_objects_itself_where_the_gate_has_not(
+    world: World, overruled: tuple[str, ...], furnishing: bool, judged: bool
+):
+    world.install(gate=Warden(overruled=overruled), with_prerequisites=furnishing)
+    assert [change.judged for change in world.helm.changes] == [judged]
+
+
+def test_helm_judges_objects_itself_without_a_gate(world: World):
+    world.install()
+    assert [change.judged for change in world.helm.changes] == [False]
+
+
 def test_the_gate_is_asked_before_the_namespace_is_made(world: World):
     gate = Warden()
     world.install(gate=gate)
