@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from llmdctl.sandbox.engine import connectors
 from llmdctl.sandbox.engine.__main__ import read
+from llmdctl.sandbox.engine.arguments import Settings
 from llmdctl.sandbox.engine.shared import Folder, Remote
 from tests.engine.process import Server, engine, free_port, free_ports
 from tests.engine.rendered import Container, containers
@@ -20,6 +22,17 @@ def named(*, path: str = "", engine: str = "", facet: str = "", role: str = "") 
     return [each for each in containers() if all(getattr(each, key) == value for key, value in wanted.items() if value)]
 
 
+def understood(container: Container, index: int = 0) -> Settings:
+    """What pod `index` of its group makes of its command line."""
+    return _read(tuple(container.words(index)))
+
+
+@cache
+def _read(words: tuple[str, ...]) -> Settings:
+    """Read once: a parser of four hundred flags is made for each line."""
+    return read(list(words))
+
+
 def elsewhere(container: Container, tmp_path: Path) -> Any:
     """Where its blocks are; the file that a ConfigMap would hold is written for it."""
     env = dict(container.env)
@@ -27,7 +40,7 @@ def elsewhere(container: Container, tmp_path: Path) -> Any:
         file = tmp_path / "mooncake.json"
         file.write_text(json.dumps({"master_server_address": env["KV_STORE"]}))
         env["MOONCAKE_CONFIG_PATH"] = str(file)
-    return connectors.elsewhere(read(container.words()), env)
+    return connectors.elsewhere(understood(container), env)
 
 
 def test_every_container_of_every_recipe_is_understood(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -35,7 +48,7 @@ def test_every_container_of_every_recipe_is_understood(capsys: pytest.CaptureFix
     for container in containers():
         for index in range(container.pods):
             try:
-                settings = read(container.words(index))
+                settings = understood(container, index)
             except SystemExit:
                 refused.append((container, capsys.readouterr().err.splitlines()[-1]))
                 continue
@@ -52,7 +65,7 @@ def test_every_container_of_every_recipe_is_understood(capsys: pytest.CaptureFix
 @pytest.mark.parametrize("index", [0, 1])
 def test_a_pod_of_a_wide_group_holds_its_own_ranks_behind_a_port_each(index: int) -> None:
     for container in named(path="wide-ep", facet="precise"):
-        settings = read(container.words(index))
+        settings = understood(container, index)
         ranks = settings.ranks
         assert (ranks.size, ranks.local, ranks.start, ranks.each_serves) == (16, 8, 8 * index, True)
         assert ranks.supervisor_port in container.ports
@@ -90,10 +103,10 @@ def test_tiers_are_where_the_recipe_says(facet: str, engine: str, kind: Any, nam
 
 def test_prefill_and_decode_find_each_other() -> None:
     for container in named(path="pd-disaggregation", engine="vllm"):
-        settings = read(container.words())
+        settings = understood(container)
         assert connectors.side_channel(settings, container.env, 0) == ("10.244.0.9", 5600)
     modes = {
-        container.role: read(container.words()).disaggregation
+        container.role: understood(container).disaggregation
         for container in named(path="pd-disaggregation", engine="sglang", facet="default")
     }
     assert modes == {"prefill": "prefill", "decode": "decode"}
@@ -101,15 +114,15 @@ def test_prefill_and_decode_find_each_other() -> None:
 
 def test_adapters_and_drain() -> None:
     for container in named(facet="two-adapters"):
-        settings = read(container.words())
+        settings = understood(container)
         assert settings.adapters == {"sql": "/adapters/sql", "de": "/adapters/de"}
         assert settings.max_loras == 2
-    assert all(read(each.words()).shutdown_s == 110 for each in named(engine="vllm", facet="default"))
-    assert all(read(each.words()).shutdown_s is None for each in named(engine="sglang"))
+    assert all(understood(each).shutdown_s == 110 for each in named(engine="vllm", facet="default"))
+    assert all(understood(each).shutdown_s is None for each in named(engine="sglang"))
 
 
 def test_precise_routing_gets_events_of_either_engine() -> None:
-    engines = {each.engine for each in named(facet="precise") if read(each.words()).kv_events["enable_kv_cache_events"]}
+    engines = {each.engine for each in named(facet="precise") if understood(each).kv_events["enable_kv_cache_events"]}
     assert engines == {"vllm", "sglang"}
 
 

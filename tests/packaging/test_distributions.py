@@ -53,15 +53,15 @@ def test_sdist_holds_every_asset(dist: Path) -> None:
 
 def test_installed_elsewhere_it_renders_the_same(dist: Path, tmp_path: Path) -> None:
     place = tmp_path / "venv"
-    venv.create(place, with_pip=True)
+    venv.create(place)  # the pip of this environment installs into it
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = place / "lib" / version / "site-packages"
     # The dependencies of this environment, without its own llmdctl: no index is asked.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     wheel = str(next(dist.glob("*.whl")))
-    subprocess.run(
-        [place / "bin" / "pip", "install", "--no-deps", "--no-index", wheel], check=True, capture_output=True
-    )
+    python = str(place / "bin" / "python")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python]
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", wheel], check=True, capture_output=True)
     elsewhere = render([str(place / "bin" / "llmdctl")], tmp_path)
     here = render([sys.executable, "-m", "llmdctl"], ROOT)
     assert elsewhere == here
