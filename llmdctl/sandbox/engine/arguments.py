@@ -10,6 +10,7 @@ import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +52,7 @@ class Settings:
     stated: Mapping[str, Any] = field(default_factory=dict)  # every argument as parsed
 
 
+@cache
 def vllm_parser(snapshot: Path) -> argparse.ArgumentParser:
     """`vllm serve [MODEL] --...`: `_` may stand for `-`, and `--config.key` for a part of an object."""
     parser = _Parser(prog="vllm serve")
@@ -59,6 +61,7 @@ def vllm_parser(snapshot: Path) -> argparse.ArgumentParser:
     return parser
 
 
+@cache
 def sglang_parser(snapshot: Path) -> argparse.ArgumentParser:
     """`python -m sglang.launch_server --...`."""
     parser = _Parser(prog="sglang.launch_server")
