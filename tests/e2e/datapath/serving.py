@@ -22,6 +22,7 @@ QUICK = (
     "--set", "modelserver.roleDefaults.containerPatch.startupProbe.periodSeconds=1",
     # Asking engines twenty times a second takes a quarter of a processor for each endpoint picker, as long as it runs.
     "--set", "scheduler.flags.refresh-metrics-interval=200ms",
+    "--set", "scheduler.env.GOGC=400",  # as for every other program of Go in a session, see tests/conftest.py
     *certificate.GIVEN,
 )  # fmt: skip
 """Less waiting and less work, where neither is what a test is about."""

@@ -61,6 +61,7 @@ modelserver:
 scheduler:
   certificateSecret: picker
   flags: {refresh-metrics-interval: 200ms}
+  env: {GOGC: 400}
 """
 
 
