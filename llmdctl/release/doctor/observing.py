@@ -6,24 +6,24 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from llmdctl.errors import ClusterError, ForbiddenError, NoKubeletError, PodGoneError, UnreachableError
 from llmdctl.kube import Cluster, KubernetesObject
 from llmdctl.lint.manifest import rows
-from llmdctl.lint.recognition import is_envoy
 from llmdctl.model.check import Outcome
 from llmdctl.model.release import ObjectKey
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.doctor.asking import Entrance, ask, entrance_of
-from llmdctl.release.doctor.case import Case, engine_in, epp_in
+from llmdctl.release.doctor.case import Case, engine_in
 from llmdctl.release.doctor.chaining import judge
 from llmdctl.release.doctor.discovering import cases
 from llmdctl.release.doctor.hops import endpoint, leading
 from llmdctl.release.doctor.hops.engine import may_wake, running
 from llmdctl.release.doctor.hops.model import names_of
+from llmdctl.release.doctor.logs import PODS, read_log, wanted_logs
 from llmdctl.release.doctor.resolving import resolved
-from llmdctl.release.doctor.scene import Answer, AskedKey, LivePod, LogKey, Scene, Tried, Unread
+from llmdctl.release.doctor.scene import Answer, AskedKey, LivePod, Scene, Tried, Unread
 from llmdctl.release.doctor.statuses import RESET
 from llmdctl.release.metrics_token import metrics_token
 from llmdctl.release.reading import at_once
@@ -52,8 +52,6 @@ _NAMESPACED: Final = (
     ("autoscaling/v2", "HorizontalPodAutoscaler"),
 )
 _CLUSTER_WIDE: Final = (("gateway.networking.k8s.io/v1", "GatewayClass"),)
-_LOG_LINES: Final = 200
-_PODS: Final = 16  # of one chain, whose pages are asked and whose logs are read
 _LOOK_S: Final = 3.0  # of one page
 _BETWEEN_S: Final = 3.0  # two looks at an engine that has requests: even 1 token/s shows
 _LOOKS: Final = 2  # more, at a picker: it counts its pods anew every 5 s (--refresh-prometheus-metrics-interval)
@@ -220,19 +218,12 @@ def _leases(cluster: Cluster, scene: Scene, chosen: Iterable[Case]) -> Scene:
     return replace(scene, objects=(*scene.objects, *mine)) if mine else scene
 
 
-class _Wanted(NamedTuple):
-    """The words of a container that are worth reading."""
-
-    key: LogKey
-    previous: bool
-
-
 def _said(cluster: Cluster, scene: Scene, chosen: Iterable[Case], clock: Clock) -> Scene:
     """Logs and pages of the pods of some chains."""
     found = list(chosen)
-    wanted = list(dict.fromkeys(entry for case in found for entry in _logs(case)))
+    wanted = list(dict.fromkeys(entry for case in found for entry in wanted_logs(case)))
     pages = list(dict.fromkeys(key for case in found for key in _pages(case)))
-    logs = dict(zip([entry.key for entry in wanted], at_once(lambda one: _log(cluster, one), wanted), strict=True))
+    logs = dict(zip([entry.key for entry in wanted], at_once(lambda one: read_log(cluster, one), wanted), strict=True))
     answers: dict[AskedKey, tuple[Answer, ...]] = {
         key: (answer,) for key, answer in zip(pages, at_once(lambda key: _get(cluster, key), pages), strict=True)
     }
@@ -254,39 +245,8 @@ def _again(scene: Scene, chosen: Iterable[Case]) -> Iterator[Case]:
     return (replace(case, scene=scene) for case in chosen)
 
 
-def _logs(case: Case) -> Iterator[_Wanted]:
-    """Of pickers always; of anything else, where it is not ready or is no longer what it was."""
-    pickers = {pod.name for pod in case.epp_pods}
-    proxies = case.proxy.pods if case.proxy else ()
-    for pod in [*case.epp_pods, *proxies, *[pod for pod in case.pods if not pod.ready][:_PODS]]:
-        for container in pod.containers:
-            status = pod.status(container.name)
-            told = epp_in(pod)
-            picker = pod.name in pickers and told is not None and told[0].name == container.name
-            kept = picker or is_envoy(container) or not pod.ready
-            if not status or not kept or (status.get("ready") and not picker):
-                continue
-            if pod.state(container.name) == "waiting" and not int(status.get("restartCount") or 0):
-                continue
-            down = pod.state(container.name) != "running" and int(status.get("restartCount") or 0) > 0
-            yield _Wanted(LogKey(pod.namespace, pod.name, container.name), down)
-
-
-def _log(cluster: Cluster, wanted: _Wanted) -> tuple[str, ...]:
-    for previous in dict.fromkeys((wanted.previous, False)):
-        try:
-            lines = cluster.logs(*wanted.key, previous=previous, lines=_LOG_LINES)
-        except UnreachableError:
-            raise
-        except ClusterError:
-            continue
-        if lines:
-            return lines
-    return ()
-
-
 def _pages(case: Case) -> Iterator[AskedKey]:
-    for pod in case.served[:_PODS]:
+    for pod in case.served[:PODS]:
         engine = engine_in(pod)
         if engine is None or engine.port is None or not _runs(pod, engine.container.name):
             continue

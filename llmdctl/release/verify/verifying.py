@@ -24,6 +24,7 @@ from llmdctl.release.verify.proofs import CLAIMS
 from llmdctl.release.verify.sending import REQUEST_S
 from llmdctl.release.verify.stack import Stack
 
+_ALL: Final = "See them all with: llmdctl status -A"
 _PAGES: Final = "guides/proofs"
 
 
@@ -50,12 +51,9 @@ def verify(
     Raises UsageError when there is no such release, and the errors of both doors for what nothing can be said without.
     """
     started_s = clock.monotonic()
-    found = revisions(cluster, name, namespace)
-    shown = current(found)
+    shown = current(revisions(cluster, name, namespace))
     if shown is None:
-        raise UsageError(
-            f"there is no release {name} in namespace {namespace}", remedy="See them all with: llmdctl status -A"
-        )
+        raise UsageError(f"there is no release {name} in namespace {namespace}", remedy=_ALL)
     objects = placed(helm.manifest(name, namespace, shown.revision).objects, namespace, cluster.served())
     stack = Stack(objects=objects, namespace=namespace, recipe=shown.recipe, facets=shown.facts.facets)
     asks = any(name != WAKE for claim in claims for name in claim.sends)
