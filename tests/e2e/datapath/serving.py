@@ -22,6 +22,8 @@ QUICK = (
     "--set", "modelserver.roleDefaults.containerPatch.startupProbe.periodSeconds=1",
     # Asking engines twenty times a second takes a quarter of a processor for each endpoint picker, as long as it runs.
     "--set", "scheduler.flags.refresh-metrics-interval=200ms",
+    # How many pods it sees an endpoint picker says every five seconds.
+    "--set", "scheduler.flags.refresh-prometheus-metrics-interval=500ms",
     "--set", "scheduler.env.GOGC=400",  # as for every other program of Go in a session, see tests/conftest.py
     *certificate.GIVEN,
 )  # fmt: skip
