@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import ssl
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,14 +51,37 @@ class Pem:
         return self.data if self.data or self.file is None else self.file.read_bytes()
 
 
+class SharedContext(ssl.SSLContext):
+    """TLS settings that many threads open connections with at once.
+
+    urllib3 states ALPN anew for each connection (urllib3 2.x, util/ssl_.py, ssl_wrap_socket). OpenSSL then frees what
+    another thread copies into its own handshake at that moment (SSL_CTX_set_alpn_protos is not for a context in use),
+    and the server ends that connection with the alert `decode error`.
+    """
+
+    stated: tuple[str, ...] = ()
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        """State the protocols, unless they are stated already."""
+        wanted = tuple(alpn_protocols)
+        if wanted != self.stated:
+            super().set_alpn_protocols(wanted)
+            self.stated = wanted
+
+
 def tls_context(*, authority: Pem, certificate: Pem, key: Pem, insecure: bool = False) -> ssl.SSLContext:
     """TLS as client-go sets it up: the cluster's own authority, else the machine's; a client certificate if there is.
 
     Raises OSError (ssl.SSLError is one) for what cannot be read or is no certificate or key.
     """
-    from urllib3.util.ssl_ import create_urllib3_context
+    from urllib3.util.ssl_ import ALPN_PROTOCOLS
 
-    context = create_urllib3_context(cert_reqs=ssl.CERT_NONE if insecure else ssl.CERT_REQUIRED)
+    context = SharedContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificates and names
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # nor does client-go
+    context.set_alpn_protocols(ALPN_PROTOCOLS)  # before there is a second thread
+    if insecure:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if authority and not insecure:
         context.load_verify_locations(cadata=authority.read().decode("ascii", errors="replace"))
     elif not insecure:
