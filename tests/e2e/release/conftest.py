@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from llmdctl import programs
+from llmdctl.errors import ClusterError
 from llmdctl.helm import Helm, open_helm, open_renderer
 from llmdctl.kube import Cluster, connect
+from llmdctl.kube.served import Resource
 from llmdctl.model.release import ReleaseSpec
 from llmdctl.release import InstallOptions, InstallResult, UninstallResult, install, uninstall
 from llmdctl.release.events import Event
+from tests.e2e.sandbox.objects import wait
 
 CHART = Path(__file__).parent / "chart"
 LIMIT_S = 60.0
@@ -67,9 +70,7 @@ class Place:
             if resource.kind in {"Event", "Namespace", "ComponentStatus"}:
                 continue
             place = self.namespace if resource.namespaced else None
-            for obj in self.cluster.list_objects(
-                resource.api_version, resource.kind, namespace=place, metadata_only=True
-            ):
+            for obj in self._listed(resource, place):
                 metadata = obj["metadata"]
                 annotations = metadata.get("annotations") or {}
                 ours = annotations.get("meta.helm.sh/release-namespace") == self.namespace
@@ -77,6 +78,22 @@ class Place:
                 if ours or (place is not None and not theirs):
                     found.append(f"{resource.kind}/{metadata['name']}")
         return found
+
+    def _listed(self, resource: Resource, place: str | None) -> list[dict[str, Any]]:
+        """The objects of a kind; none of one that another test takes away at this moment."""
+        listed: list[dict[str, Any]] = []
+
+        def answered() -> bool:
+            try:
+                listed.extend(
+                    self.cluster.list_objects(resource.api_version, resource.kind, namespace=place, metadata_only=True)
+                )
+            except ClusterError:
+                return resource not in self.cluster.served(fresh=True).resources
+            return True
+
+        wait(f"a list of {resource.plural}", answered)
+        return listed
 
 
 @pytest.fixture(scope="session")
