@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 
 import openai
 import pytest
 
-from tests.e2e.datapath.serving import Serving, shared_prefix
+from tests.e2e.datapath.serving import ALERT, Serving, shared_prefix
+from tests.e2e.sandbox.objects import wait
 
 MODEL = "Qwen/Qwen3-32B"
 GROUPS = 4
@@ -22,9 +24,10 @@ BLOCKS = 40  # of 64 tokens, on each of two pods: all groups fit into one
 OTHERS = 6  # prompts of nobody's, which together fill a cache
 SMALL = (
     "--set", "global.llmd.blockSize=64", "--role", "aggregate.replicas=2", "--role", "aggregate.maxModelLen=2048",
-    "--role", f"aggregate.args.num-gpu-blocks-override={BLOCKS}", "--set", "scheduler.replicas=1",
+    "--role", f"aggregate.args.num-gpu-blocks-override={BLOCKS}", "--set", "scheduler.replicas=1", *ALERT,
 )  # fmt: skip
-SPECULATION_S = 2.0  # EPP 0.7.1 and 0.9.0 believe their own choice for so long before an event says it (speculativeTTL)
+FORGOTTEN_S = 6.0  # EPP 0.7.1 and 0.9.0 believe their own choice for 2 s (speculativeTTL); a busy machine is later
+PUBLISHED_S = 0.3  # by then the picker has read an event
 PROMPT = "vllm:prompt_tokens_total"
 HITS = "vllm:prefix_cache_hits_total"
 
@@ -74,13 +77,33 @@ def _homes(serving: Serving, prompts: list[str], ask: Callable[[str], object]) -
     return homes
 
 
+def _asking(serving: Serving) -> Callable[[str], object]:
+    """A client that asks the release as a whole."""
+    client = openai.OpenAI(base_url=f"{serving.url}/v1", api_key="none", max_retries=0, timeout=30)
+    return lambda prompt: client.completions.create(model=MODEL, prompt=prompt, max_tokens=1, temperature=0)
+
+
+def _until_heard(serving: Serving) -> None:
+    """EPP 0.7 subscribes to a pod when it first considers it, and hears nothing of what was cached before it has."""
+    rounds, ask = count(), _asking(serving)
+
+    def heard() -> bool:
+        """Whether prompts that engines were given directly are found where they lie, four times in a row."""
+        turn = next(rounds)
+        for number, pod in enumerate(serving.pods("aggregate") * 2):
+            prompt = shared_prefix(f"heard{turn}x{number}", WORDS)
+            serving.ask_engine(pod, "aggregate", _body(prompt))
+            time.sleep(PUBLISHED_S)
+            if _homes(serving, [prompt], ask)[prompt] != pod:
+                return False
+        return True
+
+    wait("an endpoint picker that hears of both engines", heard)
+
+
 def _rate_after_eviction(serving: Serving) -> float:
     """The part of prompt tokens that is found in a cache, when prompts lie elsewhere than where they were sent."""
-    client = openai.OpenAI(base_url=f"{serving.url}/v1", api_key="none", max_retries=0, timeout=30)
-
-    def ask(prompt: str) -> None:
-        client.completions.create(model=MODEL, prompt=prompt, max_tokens=1, temperature=0)
-
+    ask = _asking(serving)
     prompts = [shared_prefix(f"precise{number}", WORDS) for number in range(GROUPS)]
     homes = _homes(serving, prompts, ask)
     sent_s = time.monotonic()
@@ -91,7 +114,7 @@ def _rate_after_eviction(serving: Serving) -> float:
     for prompt, home in homes.items():
         (other,) = set(pods) - {home}
         serving.ask_engine(other, "aggregate", _body(prompt))
-    time.sleep(max(0.0, sent_s + SPECULATION_S + 0.5 - time.monotonic()))
+    time.sleep(max(1.0, sent_s + FORGOTTEN_S - time.monotonic()))
     hits, tokens = _counts(serving, HITS), _counts(serving, PROMPT)
     for prompt in prompts:
         ask(f"{prompt} and what then")
@@ -100,11 +123,12 @@ def _rate_after_eviction(serving: Serving) -> float:
 
 
 def test_after_an_eviction_precise_routing_finds_what_approximate_routing_looks_for_in_vain(pair, proved, capsys):
+    _until_heard(pair.precise)
     with ThreadPoolExecutor(2) as threads:
         precise, approximate = threads.map(_rate_after_eviction, (pair.precise, pair.approximate))
     with capsys.disabled():
         print(f"\nprefix hit rate after an eviction: {precise:.2f} precise, {approximate:.2f} approximate")
-    assert precise > 0.7
+    assert precise > 0.6, "of four prompts one may go elsewhere, for the load of another"
     assert precise > approximate + 0.4
     events = proved(pair.precise)["LV0601"]
     assert events["outcome"] == "pass", events
