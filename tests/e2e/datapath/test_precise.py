@@ -128,7 +128,7 @@ def test_after_an_eviction_precise_routing_finds_what_approximate_routing_looks_
         precise, approximate = threads.map(_rate_after_eviction, (pair.precise, pair.approximate))
     with capsys.disabled():
         print(f"\nprefix hit rate after an eviction: {precise:.2f} precise, {approximate:.2f} approximate")
-    assert precise > 0.6, "of four prompts one may go elsewhere, for the load of another"
+    assert precise > 0.7
     assert precise > approximate + 0.4
     events = proved(pair.precise)["LV0601"]
     assert events["outcome"] == "pass", events

@@ -72,7 +72,7 @@ def _of_one(seen: Observed, item: KubernetesObject) -> Verdict | list[Reading]:
     measured = list(_measured(seen, item, wakers))
     if measured:
         return measured
-    silent = next((_silence(seen, name, trigger) for trigger in wakers if _silence(seen, name, trigger)), "")
+    silent = next(filter(None, (_silence(seen, name, trigger) for trigger in wakers)), "")
     if silent:
         reading = Reading(where=f"ScaledObject/{namespace}/{name}", after=silent, expected="a number")
         return failed(f"{name} is not woken from zero: {silent}.", reading, remedy=("Look at LV0901.", look))
