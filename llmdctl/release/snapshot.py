@@ -9,12 +9,21 @@ from typing import Final
 from llmdctl.errors import ForbiddenError
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey, ObjectState, PodState, Readiness
-from llmdctl.release.pods import LWS_REVISION_LABEL, Ailment, Patience, ailments, current_pods, state_of
+from llmdctl.release.pods import (
+    LWS_NAME_LABEL,
+    LWS_REVISION_LABEL,
+    Ailment,
+    Patience,
+    ailments,
+    current_pods,
+    state_of,
+)
 from llmdctl.release.readiness import UNSEEN, Verdict, assess
 from llmdctl.release.reading import read_all
 
 INSTANCE_LABEL: Final = "app.kubernetes.io/instance"
 _POOL: Final = ("inference.networking.k8s.io", "InferencePool")
+_GROUPS: Final = "LeaderWorkerSet"
 _ROUTES: Final = frozenset({"HTTPRoute", "GRPCRoute"})
 
 
@@ -64,6 +73,7 @@ def look(
     # A workload that its controller has not looked at has no new pods yet, and the old ones are not to be judged.
     unseen = {key.name for key, said in verdicts.items() if said.reason == UNSEEN}
     current = current_pods(pods, sets, groups=_group_revisions(cluster, verdicts), unseen=unseen)
+    _judge_groups({key: live[key] for key in verdicts if key.kind == _GROUPS}, current, verdicts)
     return Snapshot(
         objects=tuple(ObjectState(key=key, readiness=said[0], reason=said[1]) for key, said in verdicts.items()),
         pods=tuple(sorted((state_of(pod, now_s=now_s) for pod in pods), key=lambda pod: (pod.role, pod.name))),
@@ -75,12 +85,32 @@ def _group_revisions(cluster: Cluster, keys: Iterable[ObjectKey]) -> dict[str, s
     """The newest revision of each LeaderWorkerSet, which its leader StatefulSet of the same name is labelled with."""
     found: dict[str, str] = {}
     for key in keys:
-        if key.kind == "LeaderWorkerSet":
+        if key.kind == _GROUPS:
             leaders = ObjectKey(api_version="apps/v1", kind="StatefulSet", namespace=key.namespace, name=key.name)
             labels = ((cluster.get(leaders) or {}).get("metadata") or {}).get("labels") or {}
             if LWS_REVISION_LABEL in labels:
                 found[key.name] = str(labels[LWS_REVISION_LABEL])
     return found
+
+
+def _judge_groups(
+    live: Mapping[ObjectKey, KubernetesObject | ForbiddenError | None],
+    current: Sequence[KubernetesObject],
+    verdicts: dict[ObjectKey, Verdict],
+) -> None:
+    """A group is ready when all its pods are there, too.
+
+    LWS 0.9 makes a group anew when a worker goes, now and then also after an upgrade, for a worker of the group before;
+    while the leader is only being deleted it still calls the group available (`updateConditions`).
+    """
+    for key, obj in live.items():
+        if verdicts[key].readiness is not Readiness.READY or not isinstance(obj, Mapping):
+            continue
+        spec = obj.get("spec") or {}
+        wanted = spec.get("replicas", 1) * (spec.get("leaderWorkerTemplate") or {}).get("size", 1)
+        there = sum(1 for pod in current if (pod["metadata"].get("labels") or {}).get(LWS_NAME_LABEL) == key.name)
+        if there < wanted:
+            verdicts[key] = Verdict(Readiness.PROGRESSING, f"{there} of {wanted} pods there; a group is made anew")
 
 
 def _verdict(live: KubernetesObject | ForbiddenError | None) -> Verdict:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,10 +42,22 @@ def store(tmp_path: Path, port: int) -> Iterator[None]:
         env={**os.environ, "PYTHONPATH": alone()},
     )
     try:
+        _accepts(port)  # an engine whose first blocks find nobody computes, and says nothing
         yield
     finally:
         process.terminate()
         assert process.wait(20) == 0
+
+
+def _accepts(port: int) -> None:
+    until_s = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return
+        except OSError:
+            assert time.monotonic() < until_s, "the store never listened"
+            time.sleep(0.02)
 
 
 def test_blocks_go_to_the_host_and_come_back_in_the_connectors_own_metrics() -> None:

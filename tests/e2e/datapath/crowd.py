@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -105,11 +105,6 @@ class Crowd:
 def all_of(sent: Iterable[Future[Answered]]) -> list[Answered]:
     """What became of them, in the order in which they were answered first."""
     return sorted((each.result(timeout=60) for each in sent), key=lambda answered: answered.first_s)
-
-
-def places(answered: Iterable[Answered], of: Callable[[Asking], bool]) -> list[int]:
-    """The places of some in the order of answers, from 1."""
-    return [place for place, each in enumerate(answered, 1) if of(each.asking)]
 
 
 def mean(numbers: Iterable[float]) -> float:

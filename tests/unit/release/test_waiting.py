@@ -86,6 +86,37 @@ def test_what_is_ready_already_is_not_waited_for():
     assert waited.time.elapsed_s == 0
 
 
+def in_group(name: str, **metadata: Any) -> dict[str, Any]:
+    labels = LABELS | {"leaderworkerset.sigs.k8s.io/name": "pd-decode"}
+    return {
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": "llm", "labels": labels} | metadata, "status": {"phase": "Running"},
+    }  # fmt: skip
+
+
+def test_a_group_that_its_controller_calls_available_is_waited_for_while_its_leader_is_deleted():
+    group = {
+        "apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet",
+        "metadata": {"name": "pd-decode", "namespace": "llm", "labels": LABELS, "generation": 8},
+        "spec": {"replicas": 1, "leaderWorkerTemplate": {"size": 2}},
+        "status": {
+            "conditions": [{"type": "Available", "status": "True", "observedGeneration": 8}], "readyReplicas": 1,
+        },
+    }  # fmt: skip
+    going = in_group("pd-decode-0", deletionTimestamp="2026-01-01T00:00:00Z")
+    waited = Waited(group, going, in_group("pd-decode-0-1"))
+    waited.cluster.kinds.append(resource("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", "leaderworkersets"))
+    waited.cluster.kinds.append(resource("apps/v1", "StatefulSet", "statefulsets"))
+    waited.objects = [group]
+    back = ObjectKey(api_version="v1", kind="Pod", namespace="llm", name="pd-decode-0")
+    waited.time.at(5.0, lambda: waited.cluster.objects.update({back: in_group("pd-decode-0")}))
+    assert waited.wait().readiness is Readiness.READY
+    assert waited.time.elapsed_s >= 5.0
+    (state,) = waited.ticks[0].objects
+    assert state.readiness is Readiness.PROGRESSING
+    assert state.reason == "1 of 2 pods there; a group is made anew"
+
+
 def test_when_the_time_is_over_it_says_what_is_missing():
     waited = Waited(DEPLOYMENT, crashing(restarts=1))
     waited.cluster.pod_logs["pd-decode-1", "engine", True] = ("started", "Bearer abcdefghijklmnop is wrong")
