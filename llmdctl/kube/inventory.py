@@ -40,20 +40,22 @@ def capture(
     namespace: str = "",
     release: str = "",
     sections: Collection[str] | None = None,
+    crd_groups: Collection[str] | None = None,
     timeout_s: float = CAPTURE_TIMEOUT_S,
     report: Reporter = silent,
 ) -> Inventory:
     """What is to be known of a cluster, within `timeout_s`.
 
     `objects` are rendered and have their namespaces; without them, what is asked about them is absent. `sections`
-    names those wanted, all of `NAMES` by default; version and apis come always, `client` and `probes` never. What
-    cannot be read is said in its section. Raises UnreachableError and UnauthenticatedError, and ClusterError where
+    names those wanted, all of `NAMES` by default; version and apis come always, `client` and `probes` never. Of CRDs
+    beyond `crd_groups` (by default there are none) the metadata alone is read. What cannot be read is said in its
+    section. Raises UnreachableError and UnauthenticatedError, and ClusterError where
     the address gives no answer that an API server gives.
     """
     until_s = time.monotonic() + timeout_s
     taken = datetime.datetime.now(datetime.UTC)
     known, served = _first(cluster, until_s, timeout_s)
-    lister = Lister(cluster=cluster, served=served, namespace=namespace)
+    lister = Lister(cluster=cluster, served=served, namespace=namespace, crd_groups=crd_groups)
     trier = Trier(cluster=cluster, served=served, namespace=namespace, release=release, until_s=until_s)
     wanted = [name for name in _order() if sections is None or name in sections]
     report(f"Reading {len(wanted)} sections of {cluster.server}.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -28,6 +29,7 @@ _QUERIES: Final[dict[str, dict[str, str]]] = {
     "releases": {"labelSelector": "owner=helm"},
 }
 _FIXED_NAMESPACE: Final = {"leases": "kube-node-lease"}
+_NOT_FOUND: Final = 404
 _GONE: Final = 410  # the list that a page is of has been forgotten
 _WORST: Final = (Seen.FAILED, Seen.TIMED_OUT, Seen.FORBIDDEN, Seen.OK, Seen.NOT_SERVED)
 
@@ -49,6 +51,7 @@ class Lister:
     cluster: Cluster
     served: Served | None
     namespace: str  # of the release; empty without one
+    crd_groups: Collection[str] | None = None  # API groups whose CRDs are read whole, of others the metadata; None: all
 
     def section(self, name: str) -> Section:
         """One section of OBJECTS. Raises UnauthenticatedError, nothing else that a server can cause."""
@@ -123,6 +126,9 @@ class Lister:
         accept, query = JSON_TYPE if kind.keep else _METADATA, _QUERIES.get(name, {})
         if name == "secrets":
             accept, query = _TABLE, {"includeObject": "None"}
+        if name == "crds" and self.crd_groups is not None:
+            with suppress(_GoneError, ForbiddenError):  # one who may list them, and not get one, reads all of them
+                return self._chosen_crds(kind, resource, self.crd_groups)
         size = _PAGES.get(name, _PAGE)
         for last in (False, True):
             take = partial(_secrets, namespace) if name == "secrets" else partial(_trimmed, trimmer(kind), resource)
@@ -132,6 +138,25 @@ class Lister:
                 if last:
                     raise
         raise AssertionError("unreachable")
+
+    def _chosen_crds(self, kind: Kind, resource: Resource, groups: Collection[str]) -> list[Item]:
+        """Every CRD, most by its metadata alone: a cluster has hundreds, megabytes of schemas for server and client."""
+        trim = trimmer(kind)
+        listed = gathered(
+            self.cluster, resource.path(), what="list customresourcedefinitions", accept=_METADATA, query={},
+            size=_PAGE, take=partial(_trimmed, trim, resource),
+        )  # fmt: skip
+        read: list[Item] = []
+        for item in listed:
+            name = str(item["metadata"]["name"])
+            if name.partition(".")[2] not in groups:  # a CRD is called plural.group
+                read.append(item)
+                continue
+            answer = self.cluster.exchange("GET", resource.path(name=name))
+            if answer.status != _NOT_FOUND:  # else it was removed meanwhile
+                what = f"get customresourcedefinition {name}"
+                read.append(trim(answer.checked(what=what).document(what=what), resource.api_version, resource.kind))
+        return read
 
 
 class _GoneError(ClusterError):

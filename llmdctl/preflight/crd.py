@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from llmdctl.model.check import Evidence
+from llmdctl.model.recipe import Recipe
 from llmdctl.model.release import Prerequisite
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ _RELEASE_NAME: Final = "meta.helm.sh/release-name"
 _RELEASE_NAMESPACE: Final = "meta.helm.sh/release-namespace"
 _GITOPS: Final = ("argocd.argoproj.io/instance", "kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
 _OLM: Final = "operators.coreos.com/"
+_RELATED: Final = (
+    frozenset({"inference.networking.k8s.io", "inference.networking.x-k8s.io"}),
+    frozenset({"monitoring.coreos.com", "azmonitoring.coreos.com", "monitoring.googleapis.com"}),
+)
+"""API groups with kinds of the same sort: where one is missing, a check says which of the others are served."""
 
 
 def version(text: object) -> Version | None:
@@ -167,6 +173,16 @@ def prerequisites(case: Case, *groups: str) -> Mapping[str, Prerequisite]:
             if not groups or name.partition(".")[2] in groups:
                 found.setdefault(name, needed)
     return found
+
+
+def judged_groups(objects: Iterable[Item], recipe: Recipe | None) -> frozenset[str]:
+    """The API groups of whose CRDs checks ask for versions, conditions and conversion; of others they ask for names.
+
+    Those of what is rendered and of what prerequisites bring, and those that are named where one of them is missing.
+    """
+    groups = {str(obj.get("apiVersion", "")).rpartition("/")[0] for obj in objects}
+    groups |= {name.partition(".")[2] for needed in (recipe.prerequisites if recipe else ()) for name in needed.crds}
+    return frozenset(groups.union(*(related for related in _RELATED if related & groups)))
 
 
 def concerned(case: Case, *groups: str) -> bool:

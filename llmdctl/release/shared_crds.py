@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from llmdctl.kube import FIELD_MANAGER, Cluster, KubernetesObject
+from llmdctl.kube import FIELD_MANAGER, Cluster, KubernetesObject, key_of
 
 
 def applied_crds(cluster: Cluster) -> Iterator[KubernetesObject]:
-    """CRDs that llmdctl applied, here or in an earlier run."""
-    for crd in cluster.list_objects("apiextensions.k8s.io/v1", "CustomResourceDefinition"):
+    """The metadata of the CRDs that llmdctl applied, here or in an earlier run: their schemas weigh megabytes."""
+    for crd in cluster.list_objects("apiextensions.k8s.io/v1", "CustomResourceDefinition", metadata_only=True):
         entries = (crd.get("metadata") or {}).get("managedFields") or ()
         if any(entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" for entry in entries):
             yield crd
@@ -17,7 +17,7 @@ def applied_crds(cluster: Cluster) -> Iterator[KubernetesObject]:
 
 def is_unused(cluster: Cluster, crd: KubernetesObject) -> bool:
     """Whether no object of the kind is left anywhere; removing the CRD would remove them with it."""
-    spec = crd.get("spec") or {}
+    spec = (cluster.get(key_of(crd)) or {}).get("spec") or {}
     served = next((version["name"] for version in spec.get("versions") or () if version.get("served")), None)
     if served is None:
         return False

@@ -223,6 +223,36 @@ def test_ten_thousand_crds(server: FakeApiServer, tmp_path: Path):
     assert [asked.query.get("continue") for asked in server.asked if asked.path == path] == [None, *["more"] * 4]
 
 
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+def definition(plural: str, group: str) -> dict[str, Any]:
+    """A CustomResourceDefinition with what a metadata-only answer leaves out."""
+    return {"metadata": {"name": f"{plural}.{group}"}, "spec": {"group": group}, "status": {"storedVersions": ["v1"]}}
+
+
+def test_of_crds_of_other_groups_the_metadata_alone_is_read(server: FakeApiServer, cluster: Cluster):
+    mine, gone, other = definition("pools", "mine.io"), definition("gone", "mine.io"), definition("any", "other.io")
+    server.on(CRDS, listed(*({"metadata": each["metadata"]} for each in (mine, gone, other))))
+    server.on(f"{CRDS}/pools.mine.io", Reply(body=mine))
+    server.on(f"{CRDS}/gone.mine.io", Reply(404, status(404, "NotFound", "not found")))
+    found = captured(cluster, sections={"crds"}, crd_groups={"mine.io"}).section("crds")
+    assert [(item["metadata"]["name"], "spec" in item) for item in found.items] == [
+        ("pools.mine.io", True), ("any.other.io", False),
+    ]  # fmt: skip
+    asked = [(each.path, each.headers["Accept"]) for each in server.asked if each.path.startswith(CRDS)]
+    assert asked[0] == (CRDS, "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")
+    assert [path for path, _ in asked[1:]] == [f"{CRDS}/pools.mine.io", f"{CRDS}/gone.mine.io"]
+
+
+def test_who_may_list_crds_and_get_none_reads_all_of_them(server: FakeApiServer, cluster: Cluster):
+    mine = definition("pools", "mine.io")
+    server.on(CRDS, listed(mine))
+    server.on(f"{CRDS}/pools.mine.io", Reply(403, status(403, "Forbidden", 'User "me" cannot get resource')))
+    found = captured(cluster, sections={"crds"}, crd_groups={"mine.io"}).section("crds")
+    assert (found.seen, [item["spec"]["group"] for item in found.items]) == (Seen.OK, ["mine.io"])
+
+
 def test_a_list_that_was_forgotten_between_two_pages_is_begun_again(server: FakeApiServer, cluster: Cluster):
     gone = Reply(410, status(410, "Expired", "too old"))
     server.on("/api/v1/nodes", listed(NODE, following="x"), gone, listed(NODE), listed())
