@@ -54,6 +54,7 @@ def run(asked: UninstallOptions, cluster: ClusterOptions, output: OutputOptions)
             cluster=kube,
             timeout_s=float(asked.timeout),
             remove_crds=asked.remove_crds,
+            seen=found,
             report=report,
         )
     result = results.Uninstall(

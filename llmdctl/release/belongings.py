@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from llmdctl.errors import ClusterError
 from llmdctl.helm import Helm
 from llmdctl.kube import Cluster, KubernetesObject, Resource, key_of
@@ -14,16 +16,30 @@ from llmdctl.release.snapshot import INSTANCE_LABEL
 
 _POLICY = "helm.sh/resource-policy"
 
+Stored = Mapping[tuple[int, float], tuple[ObjectKey, ...]]
+"""What each stored revision names, by its number and when it was last written: a manifest is never changed."""
 
-def belongings(name: str, namespace: str, *, helm: Helm, cluster: Cluster) -> tuple[KubernetesObject, ...]:
-    """Live objects with Helm's mark of this release, among those that any stored revision names.
+
+def stored(name: str, namespace: str, *, helm: Helm, cluster: Cluster, known: Stored | None = None) -> Stored:
+    """What every revision of a release names; those in `known` are not asked for again, each costs a run of helm."""
+    had = known or {}
+    found: dict[tuple[int, float], tuple[ObjectKey, ...]] = {}
+    for revision in revisions(cluster, name, namespace):
+        written = revision.revision, revision.changed_s
+        if written in had:
+            found[written] = had[written]
+        else:
+            objects = helm.manifest(name, namespace, revision.revision).objects
+            found[written] = tuple(key_of(obj) for obj in placed(objects, namespace, cluster.served()))
+    return found
+
+
+def belongings(name: str, namespace: str, *, among: Stored, cluster: Cluster) -> tuple[KubernetesObject, ...]:
+    """Live objects with Helm's mark of this release, among those that its revisions (`among`) name.
 
     Without a stored revision (a removal that was cut off) every kind is searched for the instance label.
     """
-    named: dict[ObjectKey, None] = {}
-    for revision in revisions(cluster, name, namespace):
-        stored = helm.manifest(name, namespace, revision.revision).objects
-        named |= {key_of(obj): None for obj in placed(stored, namespace, cluster.served())}
+    named = dict.fromkeys(key for keys in among.values() for key in keys)
     live = find_all(cluster, named or _labelled(cluster, name, namespace))
     return tuple(obj for obj in live.values() if is_of_release(obj, name, namespace))
 

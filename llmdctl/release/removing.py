@@ -10,7 +10,7 @@ from llmdctl.errors import ForbiddenError, Interrupted
 from llmdctl.helm import Helm
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey
-from llmdctl.release.belongings import belongings, must_stay
+from llmdctl.release.belongings import Stored, belongings, must_stay, stored
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.events import Noticed, ObjectChanged, Phase, PhaseFinished, PhaseStarted, Reporter, silent
 from llmdctl.release.leaving import wait_gone
@@ -32,6 +32,7 @@ class Inventory:
     pods: tuple[str, ...]
     kept: tuple[str, ...]  # each with the reason
     helm_status: str  # not-found: Helm knows no such release; what carries its mark is listed all the same
+    revisions: Stored = field(default_factory=dict, repr=False)  # what each names, for the removal to go by
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +45,8 @@ class UninstallResult:
 
 def inventory(name: str, namespace: str, *, helm: Helm, cluster: Cluster) -> Inventory:
     """Read what belongs to a release, whole or half installed. Raises the errors of both doors."""
-    owned = belongings(name, namespace, helm=helm, cluster=cluster)
+    revisions = stored(name, namespace, helm=helm, cluster=cluster)
+    owned = belongings(name, namespace, among=revisions, cluster=cluster)
     pods = cluster.list_objects("v1", "Pod", namespace=namespace, labels={INSTANCE_LABEL: name}, metadata_only=True)
     last = latest(cluster, name, namespace)
     live = find(cluster, namespace_key(namespace))
@@ -56,6 +58,7 @@ def inventory(name: str, namespace: str, *, helm: Helm, cluster: Cluster) -> Inv
         pods=tuple(key_of(pod).name for pod in pods),
         kept=tuple(kept),
         helm_status=NOT_FOUND if last is None else last.helm_status,
+        revisions=revisions,
     )
 
 
@@ -67,6 +70,7 @@ def uninstall(
     cluster: Cluster,
     timeout_s: float = 300.0,
     remove_crds: bool = False,
+    seen: Inventory | None = None,
     clock: Clock = SYSTEM_CLOCK,
     report: Reporter = silent,
 ) -> UninstallResult:
@@ -74,11 +78,13 @@ def uninstall(
 
     Works on one that is half installed, and continues one that was interrupted. CRDs and controllers stay; with
     `remove_crds` those CRDs go that llmdctl applied and of which no object is left. The namespace goes when llmdctl
-    made it and nothing else is in it. Raises WaitError with what would not go, and the errors of both doors.
+    made it and nothing else is in it. `seen` is what was shown of it before, where it was. Raises WaitError with what
+    would not go, and the errors of both doors.
     """
     work = _Removal(
-        name=name, namespace=namespace, helm=helm, cluster=cluster, timeout_s=timeout_s, clock=clock, report=report
-    )
+        name=name, namespace=namespace, helm=helm, cluster=cluster, timeout_s=timeout_s, clock=clock, report=report,
+        known=seen.revisions if seen else {},
+    )  # fmt: skip
     try:
         return work.run(remove_crds=remove_crds)
     except (KeyboardInterrupt, Interrupted) as cause:
@@ -99,6 +105,7 @@ class _Removal:
     timeout_s: float
     clock: Clock
     report: Reporter
+    known: Stored
     removed: list[ObjectKey] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     begun: bool = False
@@ -106,7 +113,8 @@ class _Removal:
     def run(self, *, remove_crds: bool) -> UninstallResult:
         started_s = self.clock.monotonic()
         self.report(PhaseStarted(phase=Phase.REMOVE, detail=f"{self.name} from {self.namespace}"))
-        owned = belongings(self.name, self.namespace, helm=self.helm, cluster=self.cluster)
+        revisions = stored(self.name, self.namespace, helm=self.helm, cluster=self.cluster, known=self.known)
+        owned = belongings(self.name, self.namespace, among=revisions, cluster=self.cluster)
         self.kept += [_kept_by_policy(obj) for obj in owned if must_stay(obj)]
         keys = [key_of(obj) for obj in owned if not must_stay(obj)]
         going = self._remove(keys)

@@ -55,6 +55,16 @@ def test_the_inventory_is_what_goes(world: World):
     assert (found.pods, found.helm_status) == (("pd-decode-1",), "deployed")
 
 
+def test_what_was_shown_is_not_asked_of_helm_again(world: World):
+    world.install()
+    shown = inventory("pd", "llm", **world.doors)
+    world.install(spec(clusterRole=True))
+    before = world.helm.calls.count("manifest")
+    remove(world, seen=shown)
+    assert world.helm.calls.count("manifest") == before + 1, "what was installed since has not been shown"
+    assert left(world) == set()
+
+
 def test_the_inventory_of_nothing(world: World):
     found = inventory("pd", "llm", **world.doors)
     assert (found.objects, found.pods, found.helm_status) == ((), (), "not-found")
