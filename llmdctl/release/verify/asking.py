@@ -14,11 +14,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from llmdctl.errors import ClusterError, ForbiddenError, NoKubeletError, UnauthenticatedError
-from llmdctl.kube import Cluster, KubernetesObject, key_of
+from llmdctl.kube import Cluster, KubernetesObject
 from llmdctl.model.release import ObjectKey
 from llmdctl.prometheus import Answer, Ask, Prometheus, QueryError
 from llmdctl.release.verify.entrance import Entrance, through
-from llmdctl.release.verify.scaling import Answered, triggers
+from llmdctl.release.verify.scaling import Answered
+from llmdctl.release.verify.triggers import triggers
 
 _TIMEOUT_S: Final = 10.0
 _IN_CLUSTER: Final = re.compile(r"^([a-z0-9-]+)\.([a-z0-9-]+)(\.svc(\..+)?)?$")
@@ -30,13 +31,13 @@ class _BrokenWayError(Exception):
 
 
 def answers(cluster: Cluster, scaled: Iterable[KubernetesObject], given: Ask | None) -> dict[str, Answered]:
-    """`<ScaledObject>/<trigger>` -> what Prometheus says to its query now; nothing where nobody could ask."""
+    """`Trigger.key` -> what Prometheus says to its query now; nothing where nobody could ask."""
     found: dict[str, Answered] = {}
     for item in scaled:
-        for name, query, address in triggers(item):
-            answered = _answer(cluster, given, query, address)
+        for trigger in triggers(item):
+            answered = _answer(cluster, given, trigger.query, trigger.address)
             if answered is not None:
-                found[f"{key_of(item).name}/{name}"] = answered
+                found[trigger.key] = answered
     return found
 
 

@@ -95,7 +95,7 @@ class Autoscaling:
     scaled_objects: tuple[KubernetesObject, ...] | str = ()
     hpas: tuple[KubernetesObject, ...] | str = ()
     external: Mapping[str, float | str] = field(default_factory=dict)  # <HPA>/<metric> -> value, or why none
-    answers: Mapping[str, Answered] = field(default_factory=dict)  # <ScaledObject>/<trigger> -> what Prometheus says
+    answers: Mapping[str, Answered] = field(default_factory=dict)  # Trigger.key -> what Prometheus says
 
 
 @dataclass(frozen=True, kw_only=True)

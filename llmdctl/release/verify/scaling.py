@@ -10,7 +10,7 @@ https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale-walkth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from llmdctl.lint import metric_names
 from llmdctl.lint.promql import selectors
 from llmdctl.model.proof import Reading
 from llmdctl.release.verify.claim import Verdict, failed, passed, warned
+from llmdctl.release.verify.triggers import triggers
 
 Object = Mapping[str, Any]
 
@@ -59,15 +60,6 @@ def judge(scaler: Scaler) -> Verdict:
         if found is not None:
             return found
     return _works(scaler)
-
-
-def triggers(scaled_object: Object) -> Iterator[tuple[str, str, str]]:
-    """Name, query and Prometheus address of every trigger that asks a Prometheus."""
-    for index, trigger in enumerate(scaled_object["spec"].get("triggers", [])):
-        if trigger.get("type") == "prometheus":
-            metadata = trigger["metadata"]
-            name = str(trigger.get("name") or f"s{index}-prometheus")
-            yield name, str(metadata.get("query", "")), str(metadata.get("serverAddress", ""))
 
 
 def unknown_series(query: str, epp: str) -> tuple[str, tuple[str, ...]] | None:
@@ -137,24 +129,26 @@ def _why(scaler: Scaler, failing: Mapping[str, int]) -> tuple[str, tuple[str, ..
     """The failed query in words, from the most certain cause to the least."""
     item = scaler.scaled_object or {}
     asked = list(triggers(item))
-    for _, query, _ in asked:
-        missing = unknown_series(query, scaler.epp)
+    for trigger in asked:
+        missing = unknown_series(trigger.query, scaler.epp)
         if missing:
             versions = ", ".join(missing[1]) or "no known version"
             return (
                 f"KEDA asks for {missing[0]}, which EPP {scaler.epp} does not have; those with it: {versions}",
                 ("Set global.llmd.eppVersion to the version that the image really is, and install again.",),
             )
-    for name, query, address in asked:
-        answer = scaler.answers.get(name)
+    for trigger in asked:
+        answer = scaler.answers.get(trigger.name)
         if answer is not None and answer.error and answer.reached:
-            return f"Prometheus cannot answer trigger {name}: {answer.error}", (f"Mend the query: {query}",)
+            return f"Prometheus cannot answer trigger {trigger.name}: {answer.error}", (
+                f"Mend the query: {trigger.query}",
+            )
         if answer is not None and answer.error:
-            return f"Prometheus cannot be asked at {address}: {answer.error}", (
+            return f"Prometheus cannot be asked at {trigger.address}: {answer.error}", (
                 "Start it, or set autoscaling.prometheus.serverAddress to where it is, and install again.",
             )
         if answer is not None and answer.value is None:
-            return f"Prometheus has no series for trigger {name}: {query}", (
+            return f"Prometheus has no series for trigger {trigger.name}: {trigger.query}", (
                 "Look at its targets: is the endpoint picker scraped, under this namespace?",
                 _monitors(item),
             )
@@ -208,12 +202,13 @@ def _of_nothing(scaler: Scaler) -> Verdict | None:
     item = scaler.scaled_object
     if item is None:
         return None
-    for name, query, _ in triggers(item):
-        answer = scaler.answers.get(name)
+    for trigger in triggers(item):
+        answer = scaler.answers.get(trigger.name)
         if answer is not None and answer.value is None and not answer.error:
             return warned(
-                f"Prometheus has no series for trigger {name}, and KEDA takes that for a number: {query}",
-                Reading(where=f"Prometheus {name}", after="no series", expected="a number"),
+                f"Prometheus has no series for trigger {trigger.name}, and KEDA takes that for a number:"
+                f" {trigger.query}",
+                Reading(where=f"Prometheus {trigger.name}", after="no series", expected="a number"),
                 remedy=("Set ignoreNullValues: 'false' in the trigger, and look at the targets.", _monitors(item)),
             )
     return None

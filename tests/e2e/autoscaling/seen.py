@@ -8,7 +8,8 @@ from typing import Any
 
 from llmdctl.errors import ClusterError
 from llmdctl.prometheus import Prometheus, QueryError, over_http
-from llmdctl.release.verify.scaling import Answered, Scaler, triggers
+from llmdctl.release.verify.scaling import Answered, Scaler
+from llmdctl.release.verify.triggers import triggers
 from llmdctl.sandbox.api import Api, NotFound, Resource
 
 PODS = Resource(path="api/v1", plural="pods")
@@ -46,11 +47,12 @@ def scaler(api: Api, namespace: str, name: str, *, prometheus: str, epp: str) ->
     item = _without_noise(api.get(SCALED_OBJECTS.url(name, namespace=namespace)), "ScaledObject")
     hpa = _found(api, item.get("status", {}).get("hpaName", name), namespace)
     answers = {}
-    for trigger, query, address in triggers(item):
+    for trigger in triggers(item):
         # The address is one that only the cluster can resolve; what is behind the right one is asked directly.
-        right = address.startswith("http://prometheus-operated.monitoring.svc")
+        right = trigger.address.startswith("http://prometheus-operated.monitoring.svc")
         if prometheus:
-            answers[trigger] = _answer(prometheus, query) if right else _unreached(address)
+            answered = _answer(prometheus, trigger.query) if right else _unreached(trigger.address)
+            answers[trigger.name] = answered
     return Scaler(scaled_object=item, hpa=hpa, external=_external(api, hpa, namespace), answers=answers, epp=epp)
 
 

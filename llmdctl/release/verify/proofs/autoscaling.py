@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 from llmdctl.kube import KubernetesObject, key_of
 from llmdctl.lint.metric_names import EPP_PREFIXES, epp_metrics, versions_with
@@ -15,9 +14,8 @@ from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableErr
 from llmdctl.release.verify.names import EPP
 from llmdctl.release.verify.observed import Observed
 from llmdctl.release.verify.scaling import Scaler, judge
+from llmdctl.release.verify.triggers import triggers
 from llmdctl.release.verify.wording import counted
-
-T = TypeVar("T")
 
 _WORST: Final = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.PASS, Outcome.SKIP)
 
@@ -64,16 +62,17 @@ def _scalers(seen: Observed, scaled: tuple[KubernetesObject, ...], hpas: tuple[K
 
 
 def _scaler(seen: Observed, scaled: KubernetesObject | None, hpa: KubernetesObject | None) -> Scaler:
-    external = _of(hpa, seen.autoscaling.external)
-    answers = _of(scaled, seen.autoscaling.answers)
+    kept = seen.autoscaling.answers
+    answers = {each.name: kept[each.key] for each in (triggers(scaled) if scaled else ()) if each.key in kept}
     version = seen.stack.epp_version
     epp = version if version in EPP else ""
-    return Scaler(scaled_object=scaled, hpa=hpa, external=external, answers=answers, epp=epp)
+    return Scaler(scaled_object=scaled, hpa=hpa, external=_external(seen, hpa), answers=answers, epp=epp)
 
 
-def _of(item: KubernetesObject | None, found: Mapping[str, T]) -> dict[str, T]:
-    """What is kept as `<name of the object>/<key>`, by key alone; nothing without an object."""
-    front = f"{key_of(item).name}/" if item is not None else "/"
+def _external(seen: Observed, hpa: KubernetesObject | None) -> dict[str, float | str]:
+    """What an autoscaler reads: metric -> value, or why there is none."""
+    front = f"{key_of(hpa).name}/" if hpa is not None else "/"
+    found = seen.autoscaling.external
     return {name.removeprefix(front): value for name, value in found.items() if name.startswith(front)}
 
 

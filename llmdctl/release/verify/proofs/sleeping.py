@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from llmdctl.kube import KubernetesObject, key_of
+from llmdctl.kube import KubernetesObject
 from llmdctl.lint.promql import selectors
 from llmdctl.model.proof import Reading
 from llmdctl.release.sleeping import hindrance, is_paused, may_sleep
@@ -13,7 +13,7 @@ from llmdctl.release.verify import commands, prompts
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.names import EPP
 from llmdctl.release.verify.observed import Observed
-from llmdctl.release.verify.scaling import triggers
+from llmdctl.release.verify.triggers import Trigger, other_kinds, triggers
 
 _ENGINES: Final = ("vllm:", "sglang:", "trtllm")  # metrics that end with the last pod
 _GATE: Final = "flowControl"
@@ -60,26 +60,26 @@ def _of_one(seen: Observed, item: KubernetesObject) -> Verdict | list[Reading]:
         return failed(f"{name} is not woken from zero: {stopped[0]}.", reading, remedy=(stopped[1],))
     if stopped is not None:
         raise UnknowableError(f"{stopped[0]}, as LV0901 says", remedy=(stopped[1],))
-    wakers = [trigger for trigger, query, _ in triggers(item) if not _only_engines(query)]
-    others = [str(row.get("type")) for row in item["spec"].get("triggers") or () if row.get("type") != "prometheus"]
+    wakers = [trigger for trigger in triggers(item) if not _only_engines(trigger.query)]
+    others = other_kinds(item)
     if not wakers and not others:
         return failed(
             f"{name} goes to zero, and every trigger asks for metrics of the engines, which end with the last of them:"
             " nothing brings the first back.",
-            *(Reading(where=f"trigger {trigger}", after=query) for trigger, query, _ in triggers(item)),
+            *(Reading(where=f"trigger {trigger.name}", after=trigger.query) for trigger in triggers(item)),
             remedy=("Add a trigger on the endpoint picker's queue, or set minReplicaCount to 1.", look),
         )  # fmt: skip
     measured = list(_measured(seen, item, wakers))
     if measured:
         return measured
-    silent = next(filter(None, (_silence(seen, name, trigger) for trigger in wakers)), "")
+    silent = next(filter(None, (_silence(seen, trigger) for trigger in wakers)), "")
     if silent:
         reading = Reading(where=f"ScaledObject/{namespace}/{name}", after=silent, expected="a number")
         return failed(f"{name} is not woken from zero: {silent}.", reading, remedy=("Look at LV0901.", look))
     raise UnknowableError(
         f"what wakes {name} is a trigger of type {others[0]}, which verify cannot ask"
         if others and not wakers
-        else f"neither Prometheus nor KEDA says what {', '.join(wakers)} of {name} reads",
+        else f"neither Prometheus nor KEDA says what {', '.join(each.name for each in wakers)} of {name} reads",
         remedy=(look,),
     )
 
@@ -89,27 +89,25 @@ def _only_engines(query: str) -> bool:
     return bool(asked) and all(metric.startswith(_ENGINES) for metric in asked)
 
 
-def _measured(seen: Observed, item: KubernetesObject, wakers: list[str]) -> Iterator[Reading]:
+def _measured(seen: Observed, item: KubernetesObject, wakers: list[Trigger]) -> Iterator[Reading]:
     """Triggers that read a number now: as Prometheus answers, else as KEDA says of itself."""
     health: Mapping[str, Any] = (item.get("status") or {}).get("health") or {}
-    for index, row in enumerate(item["spec"].get("triggers") or ()):
-        trigger = str(row.get("name") or f"s{index}-prometheus")
-        if trigger not in wakers:
-            continue
-        answer = seen.autoscaling.answers.get(f"{key_of(item).name}/{trigger}")
-        least = (row.get("metadata") or {}).get("activationThreshold") or 0
+    for trigger in wakers:
+        answer = seen.autoscaling.answers.get(trigger.key)
         if answer is not None and answer.value is not None:
-            yield Reading(where=f"Prometheus {trigger}", after=f"{answer.value:g}", expected=f"above {least} wakes it")
-        elif answer is None and (health.get(f"s{index}-prometheus") or {}).get("status") == "Happy":
-            yield Reading(where=f"KEDA's health of s{index}-prometheus", after="Happy", expected="Happy")
+            wanted = f"above {trigger.activation} wakes it"
+            yield Reading(where=f"Prometheus {trigger.name}", after=f"{answer.value:g}", expected=wanted)
+        elif answer is None and (health.get(trigger.metric) or {}).get("status") == "Happy":
+            yield Reading(where=f"KEDA's health of {trigger.metric}", after="Happy", expected="Happy")
 
 
-def _silence(seen: Observed, name: str, trigger: str) -> str:
+def _silence(seen: Observed, trigger: Trigger) -> str:
     """Why a trigger reads nothing; empty where nobody could ask."""
-    answer = seen.autoscaling.answers.get(f"{name}/{trigger}")
+    answer = seen.autoscaling.answers.get(trigger.key)
     if answer is None:
         return ""
-    return f"trigger {trigger}: {answer.error}" if answer.error else f"Prometheus has no series for trigger {trigger}"
+    name = trigger.name
+    return f"trigger {name}: {answer.error}" if answer.error else f"Prometheus has no series for trigger {name}"
 
 
 def _wakes(seen: Observed) -> Verdict:
