@@ -77,10 +77,9 @@ def _missing(case: Case, namespace: str, name: str) -> Hop:
 
 def _of_gateway(case: Case, gateway: Manifest) -> Hop:
     status = gateway.table("status")
-    accepted, programmed = condition(status, "Accepted"), condition(status, "Programmed")
+    accepted = condition(status, "Accepted")
     klass = gateway.text("spec", "gatewayClassName")
     known = [found.name for found in case.scene.of("GatewayClass")]
-    describe = kubectl(f"describe gateway {gateway.name}", gateway.namespace)
     if known and klass not in known:
         return broken(
             HopName.ADDRESS,
@@ -97,22 +96,11 @@ def _of_gateway(case: Case, gateway: Manifest) -> Hop:
             f"no controller has taken it up (class {klass})",
             f"a running controller of the class {klass} that writes Accepted=True",
             kubectl(f"get gatewayclass {klass}"),
-            describe,
+            _describe(gateway),
         )
     addresses = [str(entry.get("value")) for entry in gateway.rows("status", "addresses") if entry.get("value")]
     if not addresses:
-        refused = [entry for entry in (accepted, programmed) if entry.get("status") == "False"]
-        if any(entry.get("reason") not in _PASSING for entry in refused):
-            return absent(HopName.ADDRESS, f"{ident(gateway)} has none: its listener says why")
-        said = next((entry.get("message") for entry in refused if entry.get("message")), "")
-        return broken(
-            HopName.ADDRESS,
-            ident(gateway),
-            f"it has no address{f': {said}' if said else ''}",
-            "an address in status.addresses: the load balancer of its Service must get one",
-            kubectl(f"get service -l gateway.networking.k8s.io/gateway-name={gateway.name}", gateway.namespace),
-            describe,
-        )
+        return _no_address(gateway, accepted, condition(status, "Programmed"))
     for value in addresses:
         if not _is_number(value) and case.scene.names.get(value) is False:
             return broken(
@@ -123,6 +111,26 @@ def _of_gateway(case: Case, gateway: Manifest) -> Hop:
                 f"$ nslookup {value}",
             )
     return passed(HopName.ADDRESS, ident(gateway), f"at {', '.join(addresses)}")
+
+
+def _no_address(gateway: Manifest, *conditions: Mapping[str, Any]) -> Hop:
+    """A Gateway without one. A condition that is False for another reason is the listener's to tell."""
+    refused = [entry for entry in conditions if entry.get("status") == "False"]
+    if any(entry.get("reason") not in _PASSING for entry in refused):
+        return absent(HopName.ADDRESS, f"{ident(gateway)} has none: its listener says why")
+    said = next((entry.get("message") for entry in refused if entry.get("message")), "")
+    return broken(
+        HopName.ADDRESS,
+        ident(gateway),
+        f"it has no address{f': {said}' if said else ''}",
+        "an address in status.addresses: the load balancer of its Service must get one",
+        kubectl(f"get service -l gateway.networking.k8s.io/gateway-name={gateway.name}", gateway.namespace),
+        _describe(gateway),
+    )
+
+
+def _describe(gateway: Manifest) -> str:
+    return kubectl(f"describe gateway {gateway.name}", gateway.namespace)
 
 
 def _is_number(value: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from llmdctl.lint.command import CommandLine
 from llmdctl.lint.manifest import look
-from llmdctl.lint.pods import Container
+from llmdctl.lint.pods import Container, Pod
 from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Finding, Severity
 from llmdctl.model.hop import Hop, HopName
@@ -60,35 +60,17 @@ def _there(case: Case) -> Iterator[Hop]:
     selector = case.service.table("spec", "selector")
     behind = case.scene.selected(selector, case.namespace)
     where, wanted = ident(case.service), ", ".join(f"{key}={value}" for key, value in selector.items())
-    if not case.epp_pods:
-        scaled = [epp.container.pod for epp in case.epps]
-        if scaled and scaled[0].replicas == 0:
-            workload = scaled[0].workload
-            yield broken(
-                HopName.EPP,
-                workload.identity,
-                "it is scaled to 0",
-                "at least one replica",
-                kubectl(f"scale {workload.kind.lower()} {workload.name} --replicas=1", case.namespace),
-            )
-        elif scaled:
-            workload = scaled[0].workload
-            yield broken(
-                HopName.EPP,
-                workload.identity,
-                "it has no pod",
-                "a pod of the endpoint picker",
-                kubectl(f"describe {workload.kind.lower()} {workload.name}", case.namespace),
-                kubectl("get events --sort-by=.lastTimestamp", case.namespace),
-            )
-        else:
-            yield broken(
-                HopName.EPP,
-                where,
-                f"no endpoint picker is behind it (selector {wanted})",
-                "a Deployment of the endpoint picker whose pods it selects",
-                kubectl("get pods --show-labels", case.namespace),
-            )
+    described = next((epp.container.pod for epp in case.epps), None)
+    if not case.epp_pods and described is not None:
+        yield _without_pod(described)
+    elif not case.epp_pods:
+        yield broken(
+            HopName.EPP,
+            where,
+            f"no endpoint picker is behind it (selector {wanted})",
+            "a Deployment of the endpoint picker whose pods it selects",
+            kubectl("get pods --show-labels", case.namespace),
+        )
     elif not any(pod in behind for pod in case.epp_pods):
         pod = case.epp_pods[0]
         labels = {key: pod.labels.get(key) for key in selector}
@@ -102,51 +84,56 @@ def _there(case: Case) -> Iterator[Hop]:
         )
 
 
+def _without_pod(described: Pod) -> Hop:
+    """The workload of a picker that has none."""
+    workload = described.workload
+    if described.replicas == 0:
+        return broken(
+            HopName.EPP,
+            workload.identity,
+            "it is scaled to 0",
+            "at least one replica",
+            kubectl(f"scale {workload.kind.lower()} {workload.name} --replicas=1", workload.namespace),
+        )
+    return broken(
+        HopName.EPP,
+        workload.identity,
+        "it has no pod",
+        "a pod of the endpoint picker",
+        kubectl(f"describe {workload.kind.lower()} {workload.name}", workload.namespace),
+        kubectl("get events --sort-by=.lastTimestamp", workload.namespace),
+    )
+
+
 def _running(case: Case) -> Iterator[Hop]:
-    ready = [pod for pod in case.epp_pods if pod.ready]
-    if ready or not case.epp_pods:
+    if not case.epp_pods or any(pod.ready for pod in case.epp_pods):
         return
-    waiting = nobody(case)
-    if waiting is not None:
-        yield waiting
-        return
-    pod = case.epp_pods[0]
+    yield nobody(case) or _unready(case, case.epp_pods[0])
+
+
+def _unready(case: Case, pod: LivePod) -> Hop:
+    """Why a picker is not: what its containers' state says, else its log, else only that it is so."""
     found = epp_in(pod)
     container = found[0].name if found else ""
-    where = f"Pod/{pod.namespace}/{pod.name}"
+    where, wanted = f"Pod/{pod.namespace}/{pod.name}", "a picker that is ready"
     ail = ailing(case.scene, pod, container) or ailing(case.scene, pod)
     if ail is not None:
         lint = _config_findings(case) if ail.kind in ("crash-loop", "not-ready") else ()
         more = tuple(f"{entry.code}: {entry.message} {entry.remedy}".strip() for entry in lint[:2])
-        yield broken(
-            HopName.EPP,
-            where,
-            ail.message,
-            "a picker that is ready",
-            *ail.remedy,
-            *more,
-            evidence=ail.evidence,
-        )
-        return
+        return broken(HopName.EPP, where, ail.message, wanted, *ail.remedy, *more, evidence=ail.evidence)
     meant = told(case.scene.log(pod, container), EPP, case.namespace)
     log = kubectl(f"logs {pod.name} -c {container}", pod.namespace)
     if meant is not None:
-        yield broken(
-            HopName.EPP,
-            where,
-            f"it is not ready: {meant.words}",
-            "a picker that is ready",
-            meant.remedy,
-            log,
-            evidence=(Evidence(object=f"log of {container}", observed=redact_text(meant.line)[:300]),),
+        evidence = (Evidence(object=f"log of {container}", observed=redact_text(meant.line)[:300]),)
+        return broken(
+            HopName.EPP, where, f"it is not ready: {meant.words}", wanted, meant.remedy, log, evidence=evidence
         )
-        return
     unready = [str(row.get("name")) for row in pod.manifest.rows("status", "containerStatuses") if not row.get("ready")]
-    yield broken(
+    return broken(
         HopName.EPP,
         where,
         f"it is not ready: {quoted(unready) or pod.manifest.text('status', 'phase')}",
-        "a picker that is ready",
+        wanted,
         log,
         kubectl(f"describe pod {pod.name}", pod.namespace),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from llmdctl.lint.manifest import rows
@@ -54,7 +54,7 @@ def _edit(backend: Backend) -> str:
 
 def _reference(case: Case, backend: Backend) -> Iterator[Hop]:
     """Kind, group, name and the right to refer into another namespace."""
-    route, pools = backend.route, list(case.scene.of("InferencePool", namespace=backend.namespace))
+    route = backend.route
     if backend.reference.get("kind") != "InferencePool":
         yield broken(
             HopName.ROUTE,
@@ -73,26 +73,10 @@ def _reference(case: Case, backend: Backend) -> Iterator[Hop]:
             _edit(backend),
         )
         return
+    pools = list(case.scene.of("InferencePool", namespace=backend.namespace))
     named = [pool for pool in pools if pool.name == backend.name]
     if not named:
-        names = [pool.name for pool in pools]
-        near = difflib.get_close_matches(backend.name, names, n=1)
-        have = ", ".join(names) or "no pool"
-        patch = (
-            (
-                f'patch httproute {route.name} --type=json -p \'[{{"op":"replace","path":"/spec/rules/{backend.rule}/'
-                f'backendRefs/0/name","value":"{near[0] if near else names[0]}"}}]\''
-            )
-            if names
-            else "get inferencepools -A"
-        )
-        yield broken(
-            HopName.ROUTE,
-            ident(route),
-            f"it leads to the InferencePool {backend.name}, which is not there; in {backend.namespace} there is {have}",
-            f"the name of a pool{f', such as {near[0]}' if near else ''}",
-            kubectl(patch, route.namespace),
-        )
+        yield _no_such_pool(backend, [pool.name for pool in pools])
     elif all(pool.group != backend.group for pool in named):
         yield broken(
             HopName.ROUTE,
@@ -109,6 +93,26 @@ def _reference(case: Case, backend: Backend) -> Iterator[Hop]:
             f"a ReferenceGrant in {backend.namespace} from HTTPRoute in {route.namespace} to InferencePool",
             kubectl("get referencegrants", backend.namespace),
         )
+
+
+def _no_such_pool(backend: Backend, names: Sequence[str]) -> Hop:
+    """`names`: of the pools that are there, where the route looks for one."""
+    route = backend.route
+    near = difflib.get_close_matches(backend.name, names, n=1)
+    patch = "get inferencepools -A"
+    if names:
+        patch = (
+            f'patch httproute {route.name} --type=json -p \'[{{"op":"replace","path":"/spec/rules/{backend.rule}/'
+            f'backendRefs/0/name","value":"{near[0] if near else names[0]}"}}]\''
+        )
+    have = ", ".join(names) or "no pool"
+    return broken(
+        HopName.ROUTE,
+        ident(route),
+        f"it leads to the InferencePool {backend.name}, which is not there; in {backend.namespace} there is {have}",
+        f"the name of a pool{f', such as {near[0]}' if near else ''}",
+        kubectl(patch, route.namespace),
+    )
 
 
 def _granted(case: Case, backend: Backend) -> bool:
