@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llmdctl.model.check import Evidence
 from llmdctl.model.device import Device
-from llmdctl.preflight.catalogue import Catalogue
 from llmdctl.preflight.identity import DRIVERS
 from llmdctl.preflight.node import Node
 from llmdctl.preflight.nodelocal import in_service
@@ -117,7 +116,7 @@ def _server(case: Case, template: PodTemplate) -> Server:
 
 
 def _asked(case: Case, template: PodTemplate) -> tuple[str, int]:
-    for name in Catalogue.of(case.accelerators).resources:
+    for name in case.catalogue.resources:
         if template.requests.get(name):
             return name, int(template.requests[name])
     made = {obj["metadata"]["name"]: obj for obj in case.rendered("ResourceClaimTemplate")}

@@ -21,12 +21,13 @@ from llmdctl.preflight.workload import PodTemplate, templates
 
 if TYPE_CHECKING:
     from llmdctl.preflight.candidates import Candidate, Server
+    from llmdctl.preflight.catalogue import Catalogue
     from llmdctl.preflight.slices import PublishedDevice
 
 Item = Mapping[str, Any]
-_OF_THE_PODS: Final = frozenset({"occupants", "choosy", "workloads", "free"})
+_OF_THE_PODS: Final = frozenset({"occupants", "choosy", "workloads", "free", "catalogue"})
 _OF_THE_CLUSTER: Final = frozenset(
-    {"occupants", "choosy", "nodes", "reached", "free", "crds", "devices", "kinds", "platform"}
+    {"occupants", "choosy", "nodes", "reached", "free", "crds", "devices", "kinds", "platform", "catalogue"}
 )
 """Properties that do not go by what is rendered."""
 
@@ -63,6 +64,13 @@ class Case:
         return tuple(Node(item=item) for item in self.section("nodes"))
 
     @cached_property
+    def catalogue(self) -> Catalogue:
+        """What the labels of nodes name."""
+        from llmdctl.preflight.catalogue import Catalogue
+
+        return Catalogue.of(self.accelerators)
+
+    @cached_property
     def crds(self) -> Mapping[str, Crd]:
         """Every CustomResourceDefinition by its name. Raises UnknowableError where they could not be listed."""
         return {crd.name: crd for crd in (Crd(item=item) for item in self.section("crds"))}
@@ -80,10 +88,9 @@ class Case:
     @cached_property
     def kinds(self) -> Mapping[str, Hashable]:
         """Node name -> what is equal for nodes that are alike. Raises UnknowableError without nodes."""
-        from llmdctl.preflight.catalogue import Catalogue
         from llmdctl.preflight.likeness import likeness
 
-        words = Catalogue.of(self.accelerators).vocabularies
+        words = self.catalogue.vocabularies
         return {node.name: likeness(node, words) for node in self.nodes}
 
     @cached_property

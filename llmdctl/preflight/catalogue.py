@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any, Final
 
 from llmdctl.model.quantity import ACCELERATORS
@@ -47,10 +47,9 @@ class Catalogue:
         """
         own = [_product(name, facts) for name, facts in facets.items() if facts.get("identity")]
         taken = {(vocabulary, value) for each in own for vocabulary, values in each.labels.items() for value in values}
-        others = (_product(None, facts) for facts in OTHERS)
         free = (
             each
-            for each in others
+            for each in _others()
             if not any((word, value) in taken for word in each.labels for value in each.labels[word])
         )
         stated = (str(facts.get("resource") or "") for facts in facets.values())
@@ -86,6 +85,7 @@ class Catalogue:
         return next((each for each in self.products if each.name == name), None)
 
 
+@lru_cache(maxsize=4096)  # a table of some 600 values is asked about by every node
 def canonical(value: str) -> str:
     """One spelling for what NVML, labels and clouds write: `NVIDIA H200`, `nvidia-h200`, `H200` are one."""
     text = re.sub(r"[\s_]+", "-", value.strip()).upper()
@@ -109,6 +109,11 @@ def closest(products: Iterable[Product], *, memory_mib: int | None, instance: st
 
 def _holds(text: str, family: str) -> bool:
     return re.search(rf"(?<![A-Z0-9]){re.escape(family.upper())}(?![A-Z0-9])", text) is not None
+
+
+@cache
+def _others() -> tuple[Product, ...]:
+    return tuple(_product(None, facts) for facts in OTHERS)
 
 
 def _product(facet: str | None, facts: Mapping[str, Any]) -> Product:

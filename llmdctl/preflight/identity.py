@@ -127,7 +127,7 @@ def product_of(device: Device, catalogue: Catalogue) -> Product | None:
 
 
 def _devices(case: Case, slices: Sequence[Mapping[str, Any]]) -> Mapping[str, Device]:
-    catalogue = Catalogue.of(case.accelerators)
+    catalogue = case.catalogue
     drivers = {node: pool.driver for pool in pools(slices) if pool.driver in DRIVERS for node in pool.nodes}
     published = by_node(slices)
     alike: dict[Hashable, Device] = {}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def node_findings(case: Case, devices: Mapping[str, Device]) -> Mapping[str, Mapping[str, str]]:
     """Node name -> code -> what is the matter, in the order of the codes. Raises UnknowableError without nodes."""
-    catalogue = Catalogue.of(case.accelerators)
+    catalogue = case.catalogue
     alike: dict[Hashable, Mapping[str, str]] = {}
     found = {}
     for node in case.nodes:

@@ -9,7 +9,6 @@ from llmdctl.model.check import Evidence, Outcome
 from llmdctl.model.finding import Severity
 from llmdctl.preflight.candidates import SHOWN, related, some
 from llmdctl.preflight.case import Case
-from llmdctl.preflight.catalogue import Catalogue
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.checks.hardware import NVIDIA, READS, local
 from llmdctl.preflight.nodefindings import missing_devices
@@ -21,7 +20,7 @@ _VALIDATOR: Final = "nvidia-operator-validator"
 
 
 def _shape(case: Case) -> Verdict:
-    catalogue = Catalogue.of(case.accelerators)
+    catalogue = case.catalogue
     nodes = [each for each in related(case) if each.device.count]
     if not nodes:
         return skipped("no node offers the accelerator")

@@ -27,7 +27,7 @@ _RACKS: Final = "https://docs.coreweave.com/docs/platform/instances/gb200"
 
 
 def _linked(case: Case, found: tuple[Server, ...]) -> Verdict:
-    catalogue = Catalogue.of(case.accelerators)
+    catalogue = case.catalogue
     parallel = [each for each in found if each.resource in _GPUS and _local_parallel(case, each) > 1]
     if not parallel:
         return skipped("no pod spreads a layer over several GPUs")
@@ -106,7 +106,7 @@ def _room(case: Case, found: tuple[Server, ...], nodes: tuple[Candidate, ...], c
 
 
 def _none_expected(case: Case) -> Verdict:
-    catalogue = Catalogue.of(case.accelerators)
+    catalogue = case.catalogue
     nodes = [each for each in related(case) if each.device.resource in ("nvidia.com/gpu", "gpu.nvidia.com")]
     if not nodes:
         return skipped("no node has NVIDIA GPUs")

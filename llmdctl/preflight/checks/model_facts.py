@@ -9,7 +9,6 @@ from llmdctl.model.check import Evidence
 from llmdctl.model.finding import Severity
 from llmdctl.model.recipe import Recipe
 from llmdctl.preflight.case import Case
-from llmdctl.preflight.catalogue import Catalogue
 from llmdctl.preflight.check import Check
 from llmdctl.preflight.nodefindings import memory_doubt
 from llmdctl.preflight.verdict import Verdict, failed, passed, skipped, warned
@@ -68,7 +67,7 @@ def _stretched(case: Case, recipe: Recipe, role: str) -> bool:
 
 def _source(case: Case) -> Verdict:
     """Memory that a node states, against what is known of the product and against its other labels."""
-    catalogue = Catalogue.of(case.accelerators)
+    catalogue = case.catalogue
     judged = [(node, case.devices[node.name]) for node in case.nodes if case.devices[node.name].memory_mib]
     doubts = [(node, device, why) for node, device in judged if (why := memory_doubt(node, device, catalogue))]
     if not judged:
