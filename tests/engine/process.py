@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import llmdctl
+from tests.ports import free_port
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,25 +72,6 @@ class Server:
             if family == name and all(f'{key}="{wanted}"' in stated for key, wanted in labels.items()):
                 total += float(value)
         return total
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def free_ports(number: int) -> int:
-    """The first of some ports that follow each other."""
-    while True:
-        first = free_port()
-        with ExitStack() as stack:
-            try:
-                for port in range(first, first + number):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return first
 
 
 @cache

@@ -13,8 +13,9 @@ from llmdctl.sandbox.engine import connectors
 from llmdctl.sandbox.engine.__main__ import read
 from llmdctl.sandbox.engine.arguments import Settings
 from llmdctl.sandbox.engine.shared import Folder, Remote
-from tests.engine.process import Server, engine, free_port, free_ports
+from tests.engine.process import Server, engine
 from tests.engine.rendered import Container, containers
+from tests.ports import free_port, free_ports
 
 
 def named(*, path: str = "", engine: str = "", facet: str = "", role: str = "") -> list[Container]:

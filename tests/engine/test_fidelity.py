@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.engine.exchanges import ASKED, COMPLETIONS, REFUSED
-from tests.engine.process import Server, engine, free_port
+from tests.engine.process import Server, engine
 from tests.engine.recording import listening, record
 from tests.engine.variants import RECORDINGS, SERVED
+from tests.ports import free_port
 
 EARLIER = RECORDINGS.parent / "vllm-0.32"
 MADE = os.environ.get("LLMDCTL_VLLM_RECORDINGS")

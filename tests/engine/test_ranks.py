@@ -10,7 +10,8 @@ import msgpack
 import pytest
 import zmq
 
-from tests.engine.process import Server, engine, free_port, free_ports
+from tests.engine.process import Server, engine
+from tests.ports import free_port, free_ports
 
 pytestmark = pytest.mark.allow_loopback
 ASKED = {"prompt": list(range(64)), "max_tokens": 2}

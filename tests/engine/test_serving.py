@@ -15,7 +15,8 @@ import openai
 import pytest
 import zmq
 
-from tests.engine.process import engine, free_port
+from tests.engine.process import engine
+from tests.ports import free_port
 
 NIXL = '{"kv_connector":"NixlConnector","kv_role":"kv_both","kv_load_failure_policy":"fail"}'
 PROMPT = list(range(100, 495))

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from llmdctl import programs
-from tests.engine.process import Server, engine, free_port
+from tests.engine.process import Server, engine
+from tests.ports import free_port
 
 NIXL = '{"kv_connector":"NixlConnector","kv_role":"kv_both","kv_load_failure_policy":"fail"}'
 ASKED = {"model": "m", "prompt": list(range(100, 495)), "max_tokens": 24, "temperature": 0}

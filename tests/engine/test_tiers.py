@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.process import Server, alone, engine, free_port
+from tests.engine.process import Server, alone, engine
+from tests.ports import free_port
 
 PROMPT = list(range(100, 740))
 OTHERS = list(range(5000, 5600))

@@ -14,7 +14,8 @@ import pytest
 
 from llmdctl import programs
 from llmdctl.sandbox.images import dialect_of
-from tests.e2e.epp.picker import Picker, free_port
+from tests.e2e.epp.picker import Picker
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="session")

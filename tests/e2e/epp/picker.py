@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_port
 
 LOADED = "loaded configuration from file/text successfully"
 STARTED = "Controller manager starting"
@@ -102,9 +103,3 @@ def flags_of(objects: Iterable[Manifest]) -> list[str]:
     )
     (flags,) = (container["args"] for container in containers if container["name"] == "epp")
     return list(flags)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
