@@ -1,8 +1,8 @@
 """Ports for the servers that tests start. Each process of tests has a hundred of its own, and hands them out in turn.
 
 One that is asked of the system and given back is nobody's until its server listens: meanwhile another worker may be
-given it, or it becomes the near end of somebody's connection. These lie below Linux's range for that (32768-60999), and below
-those of sandboxes (20000-32000).
+given it, or it becomes the near end of somebody's connection. These lie below Linux's range for that (32768-60999), and
+below those of sandboxes (20000-32000).
 """
 
 from __future__ import annotations
