@@ -14,11 +14,12 @@ def run(recipe: RecipeOptions, release: ReleaseOptions, cluster: ClusterOptions,
     """Show what an install with these options would change; exit code 10 when there is a difference."""
     from llmdctl.cli import results
     from llmdctl.cli.views import releases as view
+    from llmdctl.helm import open_renderer
     from llmdctl.release import diff
 
     use(output)
     spec = composing.release_spec(recipe, release)
-    changes = diff(spec, helm=doors.open_helm(cluster), cluster=doors.open_cluster(cluster))
+    changes = diff(spec, helm=doors.open_helm(cluster), cluster=doors.open_cluster(cluster), renderer=open_renderer())
     result = results.Diff(name=spec.name, namespace=spec.namespace, changes=tuple(changes))
     write_result(result, view.differences(result))
     if changes:

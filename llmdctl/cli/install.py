@@ -151,6 +151,7 @@ def _dry_run(spec: ReleaseSpec, settings: Settings, mode: DryRunMode, cluster: C
         tried = dry_run(
             spec,
             helm=doors.open_helm(cluster),
+            renderer=helm.open_renderer(),
             cluster=doors.open_cluster(cluster),
             options=settings,
         )

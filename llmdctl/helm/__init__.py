@@ -5,6 +5,7 @@ installed, else the `helm` program. `open_helm()` gives the program, which alone
 a private file or in memory, never on a command line, and raise `HelmError` and its kin in Helm's own words.
 """
 
+from llmdctl.helm.asking import asks_more
 from llmdctl.helm.door import ASSUMED_KUBERNETES, Change, Engine, Helm, Rendered, Renderer, Target, stated_version
 from llmdctl.helm.embedded import importable as embedded_installed
 from llmdctl.helm.manifest import parse_manifests
@@ -19,6 +20,7 @@ __all__ = [
     "Rendered",
     "Renderer",
     "Target",
+    "asks_more",
     "cluster_part",
     "embedded_installed",
     "in_scope",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmdctl.helm import Helm
+from llmdctl.helm import Helm, Renderer
 from llmdctl.kube import Cluster
 from llmdctl.model.release import ObjectChange, ReleaseSpec
 from llmdctl.release.changes import compare
@@ -10,14 +10,17 @@ from llmdctl.release.drift import drift
 from llmdctl.release.planning import Plan, plan
 
 
-def diff(spec: ReleaseSpec, *, helm: Helm, cluster: Cluster) -> tuple[ObjectChange, ...]:
+def diff(
+    spec: ReleaseSpec, *, helm: Helm, cluster: Cluster, renderer: Renderer | None = None
+) -> tuple[ObjectChange, ...]:
     """How the release in the cluster differs from what `install` of this spec would make of it.
 
     First what the manifests differ in; where they agree, what was changed in the cluster since. Empty: an install
-    would change nothing. Contents of Secrets and what looks like a credential are masked. Raises the errors of both
+    would change nothing. What needs no cluster is rendered by `renderer`, where there is a faster one than the helm
+    program. Contents of Secrets and what looks like a credential are masked. Raises the errors of both
     doors.
     """
-    return differences(plan(spec, helm=helm, cluster=cluster), cluster)
+    return differences(plan(spec, helm=helm, cluster=cluster, renderer=renderer), cluster)
 
 
 def differences(planned: Plan, cluster: Cluster) -> tuple[ObjectChange, ...]:

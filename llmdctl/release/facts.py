@@ -6,10 +6,12 @@ are on no object of the release, so that a new tool version restarts nothing.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from llmdctl import __version__
 from llmdctl.model.release import ReleaseSpec
@@ -18,6 +20,7 @@ _PREFIX: Final = "llmdctl.dev/"
 _FACET: Final = f"{_PREFIX}facet-"
 RECIPE: Final = f"{_PREFIX}recipe"
 OPERATION: Final = f"{_PREFIX}operation"
+VALUES: Final = f"{_PREFIX}values"
 _LABEL_LIMIT: Final = 63  # characters in a label's value
 _BETWEEN: Final = "_"  # codes in a label
 _CODES: Final = 9  # that fit; the description of the revision has all of them
@@ -70,6 +73,15 @@ def from_labels(labels: Mapping[str, str]) -> ReleaseFacts:
 
 def _codes(label: str) -> tuple[str, ...]:
     return () if label == _NOTHING else tuple(filter(None, label.split(_BETWEEN)))
+
+
+def values_label(values: Mapping[str, Any], revision: int) -> str:
+    """A revision and a digest of its values: whether they are the same can be told without a run of Helm.
+
+    The number is in it because Helm hands labels on to a revision that another tool makes, or that goes back.
+    """
+    written = json.dumps(values, sort_keys=True, default=str)
+    return f"{revision}.{hashlib.sha256(written.encode()).hexdigest()[:32]}"
 
 
 def label_value(text: str) -> str:

@@ -16,7 +16,7 @@ from llmdctl.release.changes import compare, placed
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.drift import drift
 from llmdctl.release.events import Noticed, ObjectChanged, Phase, PhaseFinished, PhaseStarted, Reporter, silent
-from llmdctl.release.facts import from_labels, to_labels
+from llmdctl.release.facts import from_labels, to_labels, values_label
 from llmdctl.release.namespaces import ensure_namespace
 from llmdctl.release.ownership import refuse_foreign
 from llmdctl.release.planning import Plan, change_of, plan, render_for
@@ -190,12 +190,17 @@ class _Install:
         if not planned.deployed or planned.installed != planned.wanted:
             return False
         assert planned.last is not None, "a release that is deployed has a revision"
-        if planned.installed_values != self.spec.values or not _same_facts(self.spec, planned.last):
+        if not self._same_values(planned.last) or not _same_facts(self.spec, planned.last):
             return False
         drifted = drift(self.cluster, planned.installed, name=self.spec.name, namespace=self.spec.namespace)
         for change in drifted:
             self.report(Noticed(message=f"{change.key} was changed or removed since: putting it back"))
         return not drifted
+
+    def _same_values(self, last: Revision) -> bool:
+        if last.values == values_label(self.spec.values, last.revision):
+            return True
+        return self.helm.values(self.spec.name, self.spec.namespace, last.revision) == self.spec.values
 
     def _apply(self, planned: Plan) -> Rendered:
         change = change_of(
@@ -204,6 +209,7 @@ class _Install:
             take_ownership=self.options.take_ownership,
             force_conflicts=self.options.force_conflicts,
             judged=self._judged,
+            revision=_next(planned.last),
         )
         with self._phase(Phase.RELEASE, f"{self.spec.name} as revision {_next(planned.last)}"):
             self.done.append(f"Helm was working on release {self.spec.name}")

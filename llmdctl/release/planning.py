@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from llmdctl.helm import Change, Helm, Rendered, Renderer, stated_version
+from llmdctl.helm import Change, Helm, Rendered, Renderer, asks_more, stated_version
 from llmdctl.kube import Cluster, KubernetesObject
 from llmdctl.model.release import ReleaseSpec
 from llmdctl.release.changes import placed
-from llmdctl.release.facts import to_labels
+from llmdctl.release.facts import VALUES, to_labels, values_label
 from llmdctl.release.operation import this_operation
 from llmdctl.release.record import DEPLOYED, Revision, current, revisions
 
@@ -26,7 +25,6 @@ class Plan:
     last: Revision | None  # the newest revision, whatever its state
     shown: Revision | None  # the one whose objects are in the cluster
     installed: tuple[KubernetesObject, ...]
-    installed_values: Mapping[str, Any]
     wanted: tuple[KubernetesObject, ...]
     rendered: Rendered
 
@@ -43,17 +41,21 @@ def change_of(
     take_ownership: bool = False,
     force_conflicts: bool = False,
     judged: bool = False,
+    revision: int | None = None,
 ) -> Change:
-    """What Helm is asked for."""
+    """What Helm is asked for; `revision` is the number of what it will make, where that is known."""
     forced = ", forced" if spec.forced else ""
     if spec.overruled:
         forced += f"{' against' if spec.forced else ', ignoring'} {' '.join(spec.overruled)}"
+    labels = to_labels(spec, operation=this_operation())
+    if revision is not None:
+        labels[VALUES] = values_label(spec.values, revision)
     return Change(
         name=spec.name,
         namespace=spec.namespace,
         chart=str(spec.chart),
         values=spec.values,
-        labels=to_labels(spec, operation=this_operation()),
+        labels=labels,
         description=f"recipe {spec.recipe} ({spec.evidence}{forced})",
         take_ownership=take_ownership,
         force_conflicts=force_conflicts,
@@ -62,30 +64,36 @@ def change_of(
     )
 
 
-def plan(spec: ReleaseSpec, *, helm: Helm, cluster: Cluster, offline: Rendered | None = None) -> Plan:
-    """Read what is installed, and have Helm render what would be, with the cluster's version and APIs.
+def plan(
+    spec: ReleaseSpec,
+    *,
+    helm: Helm,
+    cluster: Cluster,
+    renderer: Renderer | None = None,
+    offline: Rendered | None = None,
+) -> Plan:
+    """Read what is installed, and render what would be, with the cluster's version and APIs.
 
-    `offline` is what `render_for` gave, where the caller has it already.
+    `offline` is what `render_for` gave, where the caller has it already. Helm previews only a chart that looks into
+    the cluster: each run of it costs a third of a second there and here.
     """
     found = revisions(cluster, spec.name, spec.namespace)
     shown = current(found)
     served = cluster.served()
-    if shown is None or found[-1].pending:  # Helm previews nothing for a release that is being worked on
-        rendered = offline or render_for(spec, renderer=helm, cluster=cluster)
+    # Nor does Helm preview anything for a release that is being worked on.
+    if shown is None or found[-1].pending or not asks_more(spec.chart, spec.values):
+        rendered = offline or render_for(spec, renderer=renderer or helm, cluster=cluster)
     else:
         rendered = helm.preview(change_of(spec, timeout_s=_PREVIEW_S, take_ownership=True))
     installed: tuple[KubernetesObject, ...] = ()
-    values: Mapping[str, Any] = {}
     if shown is not None:
         installed = placed(helm.manifest(spec.name, spec.namespace, shown.revision).objects, spec.namespace, served)
-        values = helm.values(spec.name, spec.namespace, shown.revision)
     return Plan(
         name=spec.name,
         namespace=spec.namespace,
         last=found[-1] if found else None,
         shown=shown,
         installed=installed,
-        installed_values=values,
         wanted=placed(rendered.objects, spec.namespace, served),
         rendered=rendered,
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from llmdctl.kube import Cluster
-from llmdctl.release.facts import ReleaseFacts, from_labels
+from llmdctl.release.facts import VALUES, ReleaseFacts, from_labels
 
 NOT_FOUND: Final = "not-found"
 DEPLOYED: Final = "deployed"
@@ -28,6 +28,7 @@ class Revision:
     helm_status: str  # deployed, failed, superseded, uninstalling, pending-install, …
     changed_s: float  # since the epoch
     facts: ReleaseFacts
+    values: str = ""  # see `facts.values_label`; empty where another tool made it
 
     @property
     def recipe(self) -> str:
@@ -80,4 +81,5 @@ def _revision(metadata: Mapping[str, object]) -> Revision:
         helm_status=labels.get("status", "unknown"),
         changed_s=float(labels.get("modifiedAt") or labels.get("createdAt") or 0),
         facts=from_labels(labels),
+        values=labels.get(VALUES, ""),
     )

@@ -42,8 +42,9 @@ def dry_run(
 ) -> DryRun:
     """Render, and with a cluster have the API server judge every object, with strict field validation.
 
-    With `cluster` goes `helm`; without, a `renderer` is enough. Raises what `install` would raise before it changes
-    anything, and ClusterError with every object that the server refuses.
+    With `cluster` goes `helm`; without, a `renderer` is enough. Where there is one, it renders what needs no cluster.
+    Raises what `install` would raise before it changes anything, and ClusterError with every object that the server
+    refuses.
     """
     settings = options or InstallOptions()
     if cluster is None:
@@ -56,7 +57,7 @@ def dry_run(
         return DryRun(changes=compare((), objects), rendered=rendered, validated="client")
     if helm is None:
         raise UsageError("a dry run on the server needs the helm program")
-    planned = plan(spec, helm=helm, cluster=cluster)
+    planned = plan(spec, helm=helm, cluster=cluster, renderer=renderer)
     settings.judge(planned.wanted)
     check(missing(cluster.served(), planned.wanted, spec.prerequisites))
     installed = {key_of(obj) for obj in planned.installed}

@@ -13,7 +13,7 @@ from llmdctl.helm import cluster_part, in_scope, parse_manifests, to_manifests
 from llmdctl.model.release import ObjectKey
 from llmdctl.release.changes import compare, placed
 from llmdctl.release.endpoint import endpoint
-from llmdctl.release.facts import from_labels, label_value, to_labels
+from llmdctl.release.facts import from_labels, label_value, to_labels, values_label
 from llmdctl.release.redaction import redact_object, redact_text
 from tests.fakes.cluster import FakeCluster, resource
 from tests.unit.release.conftest import spec
@@ -128,6 +128,12 @@ def test_facts_come_back_from_labels():
     assert facts.facets == {"engine": "vllm", "kv_tier": "none"}
     assert (facts.evidence, facts.forced, facts.operation) == ("derived", False, "h.1.2")
     assert from_labels({}).recipe == ""
+
+
+def test_values_are_known_by_their_revision_and_a_digest():
+    label = values_label({"b": 1, "a": {"x": None}}, 3)
+    assert label == values_label({"a": {"x": None}, "b": 1}, 3) == label_value(label)
+    assert label not in (values_label({"b": 1, "a": {}}, 3), values_label({"b": 1, "a": {"x": None}}, 4))
 
 
 GATEWAY = "gateway.networking.k8s.io/v1"
