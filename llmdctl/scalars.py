@@ -49,14 +49,16 @@ def resolve(text: str, tag: str | None) -> Scalar:
 
     Integers outside 64 bits become floats, as in Helm. Raises ScalarError when an explicit tag does not fit.
     """
+    if tag is None:
+        return _plain(text)[1]
     if tag == _STR:
         return text
     if tag == _BINARY:
         return _binary(text)
-    if tag not in (None, _BOOL, _INT, _FLOAT, _NULL, _TIME):
+    if tag not in (_BOOL, _INT, _FLOAT, _NULL, _TIME):
         return text  # `!anything` is text
     found, value = _plain(text)
-    if tag is None or tag == found:
+    if tag == found:
         return value
     if tag == _TIME:
         raise ScalarError("the tag !!timestamp has no use: Helm reads dates as text, so leave it out")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from llmdctl.model.selection import AXES, spoken
 from llmdctl.recipe.evidence import Cell, cells_from
 from llmdctl.recipe.facet import Facet, Malformed, WellLitPath, facet_from, path_from
 from llmdctl.recipe.names import choices, nearest
-from llmdctl.recipe.reader import read
+from llmdctl.recipe.reader import read_again
 from llmdctl.recipe.references import dangling
 from llmdctl.recipe.versions import Versions, versions_from
 
@@ -64,9 +65,9 @@ class Catalog:
         entries: dict[tuple[str, str], _Entry] = {}
         single: dict[str, list[Document]] = {"versions": [], "evidence": []}
         own: list[tuple[str, str]] = []
-        for root in {root.resolve(): root for root in roots}.values():
-            shipped = root.resolve() == assets.paths().resolve()
-            for entry in _entries(root, problems):
+        for resolved, root in {root.resolve(): root for root in roots}.items():
+            shipped = resolved == assets.paths().resolve()
+            for entry in _entries(root, assets.root() if shipped else None, problems):
                 key = (entry.kind, entry.name)
                 if entry.kind in single:
                     _read_into(single[entry.kind], entry, validate=not shipped, problems=problems)
@@ -92,7 +93,14 @@ class Catalog:
 
     def names(self, kind: str) -> tuple[str, ...]:
         """The names of a kind (`path` or an axis), sorted."""
-        return tuple(sorted(name for found, name in self.entries if found == kind))
+        return self._names.get(kind, ())
+
+    @cached_property
+    def _names(self) -> Mapping[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for kind, name in self.entries:
+            found.setdefault(kind, []).append(name)
+        return {kind: tuple(sorted(names)) for kind, names in found.items()}
 
     def facets(self, kind: str) -> tuple[Facet, ...]:
         """Every facet of an axis, by name."""
@@ -141,7 +149,7 @@ class Catalog:
     def _mistakes(self, key: tuple[str, str]) -> list[Problem]:
         entry = self.entries[key]
         try:
-            document = read(entry.file, shown_as=entry.shown)
+            document = read_again(entry.file, shown_as=entry.shown)
         except RecipeError as wrong:
             return list(wrong.problems)
         found = _invalid(document, entry) or list(dangling(document, self.names))
@@ -153,11 +161,13 @@ class Catalog:
         return found
 
 
-def _entries(root: Path, problems: list[Problem]) -> list[_Entry]:
+def _entries(root: Path, base: Path | None, problems: list[Problem]) -> list[_Entry]:
+    """The files of a root; `base` is what messages name them by, None where they are named as the root is."""
     if not root.is_dir():
         problems.append(Problem(file=str(root), message="there is no such folder of paths and facets."))
         return []
-    base = assets.root() if root.resolve() == assets.paths().resolve() else None
+    if base is not None:
+        root = root.resolve()  # once, and not each of its files
     found = [
         _Entry(file=file, shown=_shown(file, base), schema="path", name=file.parent.name, kind="path")
         for file in sorted(root.glob("*/recipe.yaml"))
@@ -199,7 +209,7 @@ def _strangers(root: Path) -> list[Problem]:
 
 
 def _shown(file: Path, base: Path | None) -> str:
-    return str(file.resolve().relative_to(base)) if base else os.fspath(file)
+    return str(file.relative_to(base)) if base else os.fspath(file)
 
 
 def _clash(entry: _Entry, first: _Entry) -> Problem:
@@ -214,7 +224,7 @@ def _clash(entry: _Entry, first: _Entry) -> Problem:
 
 def _read_into(documents: list[Document], entry: _Entry, *, validate: bool, problems: list[Problem]) -> None:
     try:
-        document = read(entry.file, shown_as=entry.shown)
+        document = read_again(entry.file, shown_as=entry.shown)
     except RecipeError as wrong:
         problems += wrong.problems
         return
@@ -251,7 +261,7 @@ def _invalid(document: Document, entry: _Entry) -> list[Problem]:
 
 
 def _parse(entry: _Entry) -> Facet | WellLitPath:
-    return _typed(read(entry.file, shown_as=entry.shown), entry)
+    return _typed(read_again(entry.file, shown_as=entry.shown), entry)
 
 
 def _typed(document: Document, entry: _Entry) -> Facet | WellLitPath:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -36,6 +36,7 @@ class Node:
     children: list[Node] | None = None
     mapping: bool = False
     target: Node | None = None  # of an alias: the node that has the anchor
+    is_open: bool = False  # while what it holds is being read: an alias of it there would have no end
 
     @property
     def real(self) -> Node:
@@ -60,13 +61,13 @@ def compose(data: bytes) -> Node | None:
         raise SyntaxProblem("the file is binary, or text that is not UTF-8.") from cause
 
 
-def _events(data: bytes) -> Iterator[yaml.Event]:
-    loader = _LOADER(data)
-    while loader.check_event():
-        yield loader.get_event()
+def _events(data: bytes) -> Iterator[Any]:
+    next_event = _LOADER(data).get_event
+    while (event := next_event()) is not None:
+        yield event
 
 
-def _document(events: Iterator[yaml.Event]) -> Node | None:
+def _document(events: Iterator[Any]) -> Node | None:
     root: Node | None = None
     for event in events:
         if not isinstance(event, yaml.DocumentStartEvent):
@@ -80,25 +81,28 @@ def _document(events: Iterator[yaml.Event]) -> Node | None:
     return root
 
 
-def _tree(events: Iterator[yaml.Event]) -> Node:
+def _tree(events: Iterator[Any]) -> Node:
     """The next node with all that it holds; without recursion, as a file may nest without end."""
     anchors: dict[str, Node] = {}
     stack: list[Node] = []
+    holding: list[Node] | None = None  # what the innermost open collection holds so far
     flow_depth = 0  # how many of the open collections are written as [] or {}, or lie in one
     for event in events:
         if isinstance(event, yaml.CollectionEndEvent):
             node = stack.pop()
+            holding = stack[-1].children if stack else None
             flow_depth = max(0, flow_depth - 1)
         else:
             node = _node(event, anchors)
-            if stack and stack[-1].children is not None:
-                stack[-1].children.append(node)
+            if holding is not None:
+                holding.append(node)
             if flow_depth and node.plain and "?" in (node.text or ""):  # go-yaml ends the text there, libyaml does not
                 raise SyntaxProblem(
                     f"'{node.text}' must be in quotes: it holds a '?' inside [] or {{}}.", line=node.line
                 )
-            if isinstance(event, yaml.CollectionStartEvent):
+            if node.children is not None:
                 stack.append(node)
+                holding = node.children
                 flow_depth += bool(flow_depth or event.flow_style)
                 if len(stack) > MAX_DEPTH:
                     raise SyntaxProblem(f"values nest deeper than {MAX_DEPTH} levels.", line=node.line)
@@ -107,21 +111,19 @@ def _tree(events: Iterator[yaml.Event]) -> Node:
     raise SyntaxProblem("the file ends too early.")
 
 
-def _node(event: yaml.Event, anchors: dict[str, Node]) -> Node:
+def _node(event: Any, anchors: dict[str, Node]) -> Node:  # noqa: ANN401  PyYAML's types do not say what events hold
     mark = event.start_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    if isinstance(event, yaml.AliasEvent):
+    if isinstance(event, yaml.ScalarEvent):
+        node = Node(line, column, event.tag, event.value, event.implicit[0])
+    elif isinstance(event, yaml.AliasEvent):
         if event.anchor not in anchors:
             raise SyntaxProblem(f"no anchor is called '&{event.anchor}'.", line=line)
         return Node(line, column, None, target=anchors[event.anchor])
-    if isinstance(event, yaml.ScalarEvent):
-        node = Node(line, column, event.tag, text=event.value, plain=event.implicit[0])
     else:
-        mapping = isinstance(event, yaml.MappingStartEvent)
-        node = Node(line, column, getattr(event, "tag", None), children=[], mapping=mapping)
-    anchor = getattr(event, "anchor", None)
-    if anchor is not None:
-        anchors[anchor] = node
+        node = Node(line, column, event.tag, children=[], mapping=isinstance(event, yaml.MappingStartEvent))
+    if event.anchor is not None:
+        anchors[event.anchor] = node
     return node
 
 

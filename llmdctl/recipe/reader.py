@@ -8,7 +8,9 @@ one wins silently), a second document (helm 3 ignores it, helm 4.3 merges it), k
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -36,12 +38,23 @@ def read(file: Path, *, shown_as: str | None = None) -> Document:
     return parse(_bytes(file, name), name)
 
 
+def read_again(file: Path, *, shown_as: str) -> Document:
+    """Like `read`, of a file that one process may ask for many times: while its bytes are the same, it is parsed once.
+
+    Nobody may change what is in the document. Raises RecipeError.
+    """
+    return _parsed(_bytes(file, shown_as), shown_as)
+
+
 def parse(data: bytes, name: str) -> Document:
     """Like `read`, of bytes in hand; `name` stands for the file in messages.
 
     Raises RecipeError.
     """
     return _Reading(name=name).document(data)
+
+
+_parsed = lru_cache(maxsize=512)(parse)  # there are 182 paths and facets
 
 
 def _bytes(file: Path, name: str) -> bytes:
@@ -67,6 +80,12 @@ def _refused(*problems: Problem) -> RecipeError:
     return RecipeError(f"{problems[0].file} cannot be used{count}.", problems=problems)
 
 
+@lru_cache(maxsize=4096)
+def _plain_key(text: str) -> str:
+    """A key without quotes. Files repeat the same few hundred. Raises ScalarError."""
+    return key_text(resolve(text, None))
+
+
 @dataclass(slots=True)
 class _Reading:
     """One file on its way from nodes to values: the mistakes so far, and what limits it."""
@@ -74,7 +93,7 @@ class _Reading:
     name: str
     problems: list[Problem] = field(default_factory=list)
     values: int = 0
-    open_nodes: list[Node] = field(default_factory=list)
+    depth: int = 0
 
     def document(self, data: bytes) -> Document:
         try:
@@ -113,13 +132,15 @@ class _Reading:
             raise self._stop(node, f"the file holds more than {MAX_VALUES:,} values once its aliases are filled in.")
         if node.children is None:
             return self._scalar(node, path), Mark(node.line, node.column)
-        if any(node is outer for outer in self.open_nodes):
+        if node.is_open:
             raise self._stop(node, "an anchor holds an alias of itself.", path)
-        self.open_nodes.append(node)
-        if len(self.open_nodes) > MAX_DEPTH:
+        node.is_open = True
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
             raise self._stop(node, f"values nest deeper than {MAX_DEPTH} levels once aliases are filled in.")
         result = self._mapping(node, path) if node.mapping else self._sequence(node, path)
-        self.open_nodes.pop()
+        self.depth -= 1
+        node.is_open = False
         return result
 
     def _scalar(self, node: Node, path: Place) -> Scalar:
@@ -167,6 +188,9 @@ class _Reading:
         return values, Mark(node.line, node.column, marks)
 
     def _key(self, node: Node, path: Place) -> str | None:
+        if node.plain and node.tag is None and node.text is not None:
+            with suppress(ScalarError):
+                return _plain_key(node.text)
         node = node.real
         if node.children is not None:
             self._fail(node, "a key cannot be a list or a mapping.", path)
