@@ -32,6 +32,7 @@ class ApiServer:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._served: Served | None = None
+        self._pods = PodForwarding(transport.dial)
 
     @property
     def server(self) -> str:
@@ -157,7 +158,7 @@ class ApiServer:
     @property
     def pods(self) -> PodHttp:
         """See `Cluster.pods`."""
-        return PodForwarding(self._transport.dial)
+        return self._pods
 
     def allowed(
         self, verb: str, group: str, resource: str, *, namespace: str | None = None, name: str | None = None

@@ -1,9 +1,13 @@
 """HTTP to a port of a pod through pods/portforward: works from wherever the API server can be reached, and needs no
-address, no Service and no proxy of ours. One connection a request.
+address, no Service and no proxy of ours.
+
+A connection is kept for the next request to the same port. Only one that may be sent twice goes over a connection that
+was used before, since its server may close it in the same moment; any other, a completion say, has one of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import time
@@ -12,11 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from llmdctl.errors import BrokenOffError, ClusterError
+from llmdctl.kube.kept import Kept, Place
 from llmdctl.kube.tunnel import HttpSocket, Tunnel
 
 TIMEOUT_S: Final = 15.0
 _LARGEST_BYTES: Final = 64 * 1024 * 1024  # of an answer that is read whole; an engine's metrics are below 1 MiB
 _CHUNK_BYTES: Final = 64 * 1024
+_REPEATABLE: Final = frozenset({"GET", "HEAD"})
+_NO_LONGER_WAITS: Final = 408  # said of an idle connection: https://www.rfc-editor.org/rfc/rfc9110#section-15.5.9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,11 +110,27 @@ Dial = Callable[..., Any]
 """(namespace, pod, port, what=, timeout_s=) -> an open WebSocket; see `Transport.dial`."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """One request as it goes out."""
+
+    place: Place
+    method: str
+    path: str
+    body: bytes | None
+    headers: Mapping[str, str]
+
+    def __str__(self) -> str:
+        _, pod, port = self.place
+        return f"{self.method} {self.path.partition('?')[0]} of pod {pod}, port {port}"
+
+
 class PodForwarding:
     """Satisfies `PodHttp`."""
 
-    def __init__(self, dial: Dial) -> None:
+    def __init__(self, dial: Dial, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._dial = dial
+        self._kept = Kept(clock=clock)
 
     def request(
         self,
@@ -122,16 +145,14 @@ class PodForwarding:
         timeout_s: float = TIMEOUT_S,
     ) -> Reply:
         """See `PodHttp.request`."""
-        what, until_s = _what(method, pod, port, path), time.monotonic() + timeout_s
-        answer = self._ask(
-            namespace, pod, port, method, path, body=body, headers=headers, timeout_s=timeout_s, until_s=until_s
-        )
+        asked = _Asked(place=(namespace, pod, port), method=method, path=path, body=body, headers=dict(headers or {}))
+        answer = self._ask(asked, timeout_s=timeout_s, until_s=time.monotonic() + timeout_s)
         try:
             read = answer.read(_LARGEST_BYTES + 1)
         finally:
             answer.close()
         if len(read) > _LARGEST_BYTES:
-            raise ClusterError(f"{what}: the answer is larger than {_LARGEST_BYTES // 2**20} MiB")
+            raise ClusterError(f"{asked}: the answer is larger than {_LARGEST_BYTES // 2**20} MiB")
         return Reply(status=answer.status, headers=answer.headers, body=read)
 
     def stream(
@@ -147,34 +168,31 @@ class PodForwarding:
         timeout_s: float = TIMEOUT_S,
     ) -> Streamed:
         """See `PodHttp.stream`."""
-        return self._ask(
-            namespace, pod, port, method, path, body=body, headers=headers, timeout_s=timeout_s, until_s=None
-        )
+        asked = _Asked(place=(namespace, pod, port), method=method, path=path, body=body, headers=dict(headers or {}))
+        return self._ask(asked, timeout_s=timeout_s, until_s=None)
 
-    def _ask(
-        self,
-        namespace: str,
-        pod: str,
-        port: int,
-        method: str,
-        path: str,
-        *,
-        body: bytes | None,
-        headers: Mapping[str, str] | None,
-        timeout_s: float,
-        until_s: float | None,
-    ) -> _Answer:
-        what = _what(method, pod, port, path)
-        socket = self._dial(namespace, pod, port, what=what, timeout_s=timeout_s)
-        tunnel = Tunnel(socket, what=what, silence_s=timeout_s, until_s=until_s)
-        connection = http.client.HTTPConnection("localhost", port)
+    def _ask(self, asked: _Asked, *, timeout_s: float, until_s: float | None) -> _Answer:
+        used = self._kept.take(asked.place) if asked.method in _REPEATABLE else None
+        if used is not None:
+            used.begin(what=str(asked), silence_s=timeout_s, until_s=until_s)
+            with contextlib.suppress(BrokenOffError):  # that an old connection has ended says nothing of the pod
+                answer = self._send(asked, used)
+                if answer.status != _NO_LONGER_WAITS:
+                    return answer
+                answer.close()
+        tunnel = Tunnel(self._dial(*asked.place, what=str(asked), timeout_s=timeout_s))
+        tunnel.begin(what=str(asked), silence_s=timeout_s, until_s=until_s)
+        return self._send(asked, tunnel)
+
+    def _send(self, asked: _Asked, tunnel: Tunnel) -> _Answer:
+        connection = http.client.HTTPConnection("localhost", asked.place[2])
         connection.sock = HttpSocket(tunnel)
         try:
-            connection.request(method, path, body=body, headers=dict(headers or {}))
-            return _Answer(connection.getresponse(), tunnel, what)
+            connection.request(asked.method, asked.path, body=asked.body, headers=dict(asked.headers))
+            return _Answer(connection.getresponse(), tunnel, asked, self._kept)
         except (http.client.HTTPException, OSError) as cause:
             tunnel.close()
-            raise _broken(what, cause) from cause
+            raise _broken(asked, cause) from cause
         except BaseException:
             tunnel.close()
             raise
@@ -183,12 +201,13 @@ class PodForwarding:
 class _Answer:
     """An answer whose head has come. Satisfies `Streamed`."""
 
-    def __init__(self, response: http.client.HTTPResponse, tunnel: Tunnel, what: str) -> None:
+    def __init__(self, response: http.client.HTTPResponse, tunnel: Tunnel, asked: _Asked, kept: Kept) -> None:
         self.status: int = response.status
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.getheaders()}
         self._response = response
-        self._tunnel = tunnel
-        self._what = what
+        self._tunnel: Tunnel | None = tunnel
+        self._asked = asked
+        self._kept = kept
 
     def read(self, limit: int) -> bytes:
         """At most `limit` bytes of the body."""
@@ -197,31 +216,34 @@ class _Answer:
             declared = self.headers.get("content-length", "")
             return self._response.read(limit if declared.isdigit() and int(declared) > limit else None)
         except (http.client.HTTPException, OSError) as cause:
-            raise _broken(self._what, cause) from cause
+            raise _broken(self._asked, cause) from cause
 
     def __iter__(self) -> Iterator[bytes]:
         try:
             while chunk := self._response.read1(_CHUNK_BYTES):
                 yield chunk
             if self._response.length:
-                raise BrokenOffError(f"{self._what}: the answer ended {self._response.length} bytes too early")
+                raise BrokenOffError(f"{self._asked}: the answer ended {self._response.length} bytes too early")
         except (http.client.HTTPException, OSError) as cause:
-            raise _broken(self._what, cause) from cause
+            raise _broken(self._asked, cause) from cause
         finally:
             self.close()
 
     def close(self) -> None:
         """See `Streamed.close`."""
-        self._tunnel.close()
+        tunnel, self._tunnel = self._tunnel, None  # once it is given away it is another's
+        if tunnel is None:
+            return
+        read_whole = self._response.isclosed() and not self._response.length
+        if read_whole and not self._response.will_close:
+            self._kept.give(self._asked.place, tunnel)
+        else:
+            tunnel.close()
 
 
-def _what(method: str, pod: str, port: int, path: str) -> str:
-    return f"{method} {path.partition('?')[0]} of pod {pod}, port {port}"
-
-
-def _broken(what: str, cause: BaseException) -> BrokenOffError:
+def _broken(asked: _Asked, cause: BaseException) -> BrokenOffError:
     if isinstance(cause, http.client.RemoteDisconnected):
-        return BrokenOffError(f"{what}: the connection was closed without an answer")
+        return BrokenOffError(f"{asked}: the connection was closed without an answer")
     if isinstance(cause, http.client.BadStatusLine):
-        return BrokenOffError(f"{what}: what answers there is no HTTP server")
-    return BrokenOffError(f"{what}: the answer ended in the middle")
+        return BrokenOffError(f"{asked}: what answers there is no HTTP server")
+    return BrokenOffError(f"{asked}: the answer ended in the middle")

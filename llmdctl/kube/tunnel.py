@@ -11,6 +11,7 @@ and a thread of its own hides why.
 from __future__ import annotations
 
 import io
+import ssl
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,15 +39,30 @@ class Tunnel(io.RawIOBase):
     simulated) and BrokenOffError.
     """
 
-    def __init__(self, socket: Any, *, what: str, silence_s: float, until_s: float | None) -> None:  # noqa: ANN401  untyped library
-        """`until_s`: the end on the monotonic clock; None: only a silence of `silence_s` ends it."""
+    def __init__(self, socket: Any) -> None:  # noqa: ANN401  untyped library
         super().__init__()
         self._socket = socket
-        self._what = what
-        self._silence_s = silence_s
-        self._until_s = until_s
+        self._what = "a connection to a pod"
+        self._silence_s = 0.0
+        self._until_s: float | None = None
         self._greeted: set[int] = set()
         self._waiting = b""
+
+    def begin(self, *, what: str, silence_s: float, until_s: float | None) -> None:
+        """What comes now, as errors call it. `until_s`: its end on the monotonic clock; None: only a silence of
+        `silence_s` ends it."""
+        self._what, self._silence_s, self._until_s = what, silence_s, until_s
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it is open and nothing is to be read: the other side has neither closed it nor spoken unasked."""
+        from urllib3.util.wait import wait_for_read
+
+        sock = self._socket.sock
+        if self.closed or self._waiting or sock is None:
+            return False
+        hidden = sock.pending() if isinstance(sock, ssl.SSLSocket) else 0  # read off the wire already
+        return not hidden and not wait_for_read(sock, timeout=0)
 
     def readable(self) -> bool:
         """It is."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -224,9 +225,7 @@ def _said(cluster: Cluster, scene: Scene, chosen: Iterable[Case], clock: Clock) 
     wanted = list(dict.fromkeys(entry for case in found for entry in wanted_logs(case)))
     pages = list(dict.fromkeys(key for case in found for key in _pages(case)))
     logs = dict(zip([entry.key for entry in wanted], at_once(lambda one: read_log(cluster, one), wanted), strict=True))
-    answers: dict[AskedKey, tuple[Answer, ...]] = {
-        key: (answer,) for key, answer in zip(pages, at_once(lambda key: _get(cluster, key), pages), strict=True)
-    }
+    answers: dict[AskedKey, tuple[Answer, ...]] = {key: (answer,) for key, answer in _read(cluster, pages).items()}
     answers |= _authorised(cluster, answers)
     for look in range(_LOOKS):
         now = list(_again(replace(scene, logs=logs, answers=answers), found))
@@ -234,10 +233,27 @@ def _said(cluster: Cluster, scene: Scene, chosen: Iterable[Case], clock: Clock) 
         if not again:
             break
         clock.sleep(_BETWEEN_S)
-        replies = dict(zip(again, at_once(lambda key: _get(cluster, key), again), strict=True))
-        looks = {key: (answer,) for key, answer in replies.items()}
+        looks = {key: (answer,) for key, answer in _read(cluster, again).items()}
         answers |= {key: (*answers[key], *last) for key, last in (looks | _authorised(cluster, looks)).items()}
     return replace(scene, logs=logs, answers=answers)
+
+
+def _read(cluster: Cluster, pages: Iterable[AskedKey]) -> dict[AskedKey, Answer]:
+    """What each page answers: those of one port one after the other, over one connection."""
+    by_port: dict[tuple[str, str, int], list[AskedKey]] = {}
+    for key in pages:
+        by_port.setdefault(key[:3], []).append(key)
+    read = at_once(lambda keys: _read_port(cluster, keys), by_port.values())
+    return {key: answer for found in read for key, answer in found.items()}
+
+
+def _read_port(cluster: Cluster, keys: Sequence[AskedKey]) -> dict[AskedKey, Answer]:
+    """The pages of one port; at once, where the first is not answered: each may take as long as it."""
+    first, *others = keys
+    answer = _get(cluster, first)
+    ask = functools.partial(_get, cluster)
+    rest = at_once(ask, others) if answer.failure else [ask(key) for key in others]
+    return {first: answer, **dict(zip(others, rest, strict=True))}
 
 
 def _again(scene: Scene, chosen: Iterable[Case]) -> Iterator[Case]:

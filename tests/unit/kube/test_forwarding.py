@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -22,6 +23,8 @@ from llmdctl.errors import (
 from llmdctl.kube import PodHttp
 from llmdctl.kube.access import Access
 from llmdctl.kube.client import ApiServer
+from llmdctl.kube.forwarding import PodForwarding
+from llmdctl.kube.kept import IDLE_S
 from llmdctl.kube.transport import Transport
 from tests.fakes.api_server import status
 from tests.fakes.port_forward import Peer, PortForwardServer, port_forwarding
@@ -167,6 +170,96 @@ def test_a_stream_that_falls_silent(server: PortForwardServer, pods: PodHttp):
     assert next(answer) == b"one"
     with pytest.raises(NoAnswerError):
         next(answer)
+
+
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def patient_pod(peer: Peer) -> None:
+    while peer.request():
+        peer.send(0, WHOLE)
+
+
+def test_one_connection_serves_many_requests(server: PortForwardServer, pods: PodHttp):
+    server.pod = patient_pod
+    assert [get(pods).text for _ in range(5)] == ["ok"] * 5
+    assert len(server.heads) == 1
+
+
+def test_several_at_once_have_one_each_and_share_them_later(server: PortForwardServer, pods: PodHttp):
+    together = threading.Barrier(3)
+
+    def pod(peer: Peer) -> None:
+        peer.request()
+        together.wait(5)
+        peer.send(0, WHOLE)
+        patient_pod(peer)
+
+    server.pod = pod
+    with ThreadPoolExecutor(3) as threads:
+        assert [each.text for each in threads.map(lambda _: get(pods), range(3))] == ["ok"] * 3
+        assert [each.text for each in threads.map(lambda _: get(pods), range(3))] == ["ok"] * 3
+    assert len(server.heads) == 3
+
+
+def test_what_may_not_be_sent_twice_has_a_connection_of_its_own(server: PortForwardServer, pods: PodHttp):
+    server.pod = patient_pod
+    get(pods)
+    pods.request("ns", "pod-1", 8000, "POST", "/v1/completions", body=b"{}", timeout_s=5)
+    get(pods)
+    assert len(server.heads) == 2, "and the third goes over one of them"
+
+
+def refuses_reuse(peer: Peer) -> None:
+    peer.request()
+    peer.send(0, b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+    peer.read()
+
+
+def no_longer_waits(peer: Peer) -> None:
+    """As a server ends a connection that was idle: in the moment when the next request is on its way."""
+    peer.request()
+    peer.send(0, WHOLE)
+    peer.request()
+    peer.send(0, b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    peer.read()
+
+
+def closes_at_the_second(peer: Peer) -> None:
+    peer.request()
+    peer.send(0, WHOLE)
+    peer.request()
+    peer.close()
+
+
+USED = {"it said so": refuses_reuse, "408": no_longer_waits, "it closed in that moment": closes_at_the_second}
+
+
+@pytest.mark.parametrize("pod", USED.values(), ids=list(USED))
+def test_a_used_connection_that_has_ended_is_no_fault_of_the_pod(server: PortForwardServer, pods: PodHttp, pod):
+    server.pod = pod
+    assert [get(pods).text for _ in range(2)] == ["ok", "ok"]
+    assert len(server.heads) == 2
+
+
+def test_a_new_connection_that_ends_is_not_tried_again(server: PortForwardServer, pods: PodHttp):
+    server.pod = closed
+    with pytest.raises(BrokenOffError):
+        get(pods)
+    assert len(server.heads) == 1
+
+
+def test_connections_are_kept_for_a_while_only(server: PortForwardServer):
+    server.pod, now_s = patient_pod, [100.0]
+    access = Access(server=server.address)
+    pods = PodForwarding(Transport(access, request_timeout_s=1.0).dial, clock=lambda: now_s[0])
+    get(pods)
+    now_s[0] += IDLE_S
+    get(pods)
+    assert len(server.heads) == 1
+    now_s[0] += IDLE_S + 0.1
+    get(pods)
+    assert len(server.heads) == 2
 
 
 FORBIDDEN = 'pods "pod-1" is forbidden: User "me" cannot get resource "pods/portforward"'
