@@ -66,6 +66,16 @@ def test_selectors_carry_identity_and_pods_no_version(render, values) -> None:
 
 
 @every_case
+def test_a_service_of_a_release_selects_pods_of_it(render, values) -> None:
+    """One that selects none has a name that is never resolved, and nothing else shows it."""
+    objects = render(values)
+    pods = [template["metadata"]["labels"].items() for template in pod_templates(objects).values()]
+    for item in objects:
+        selector = item["spec"].get("selector") if item["kind"] == "Service" else None
+        assert not selector or any(selector.items() <= labels for labels in pods), key(item)
+
+
+@every_case
 def test_names_fit_at_the_longest_release_name(render, values) -> None:
     namespace = "n" * 63
     for item in render(values, name=LONGEST, namespace=namespace):
