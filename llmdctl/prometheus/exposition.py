@@ -5,7 +5,7 @@ Format: https://prometheus.io/docs/instrumenting/exposition_formats/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,8 +48,13 @@ class Exposition:
         return sum(sample.value for sample in found) if found else None
 
 
-def parse(text: str) -> Exposition:
-    """The samples of an answer. A line that is none is kept in `bad_lines`, and the rest is read without it."""
+def parse(text: str, *, wanted: Callable[[str], bool] | None = None) -> Exposition:
+    """The samples of an answer. A line that is none is kept in `bad_lines`, and the rest is read without it.
+
+    Lines that are not `wanted` are left out: the library takes some 0.1 ms for each, and a server has thousands.
+    """
+    if wanted is not None:
+        text = "\n".join([*filter(wanted, text.split("\n")), ""])
     try:
         return _exposition(_families(text), ())
     except ValueError:

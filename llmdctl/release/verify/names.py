@@ -105,6 +105,10 @@ EPP: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
 }
 """Version of the endpoint picker -> what is counted -> names."""
 
+UPSTREAM: Final = "envoy_cluster_upstream_rq_total"
+"""Requests that an Envoy gave to each of its clusters, by `envoy_cluster_name`:
+https://www.envoyproxy.io/docs/envoy/v1.36.0/configuration/upstream/cluster_manager/cluster_stats"""
+
 LATE: Final = frozenset({KV_BYTES, KV_FAILED, STORED, LOADED, EVENTS, QUEUED, DECISIONS, REQUESTS})
 """What appears only after its first use, so that no sample means nothing happened yet, not that it cannot be told."""
 

@@ -139,9 +139,8 @@ def _prompt_tokens(scrapes: Mapping[str, Scrape]) -> float:
 def _converse(
     sender: Sender, stack: Stack, run: _Run, effort: Effort, models: Mapping[str, Mapping[str, object] | str]
 ) -> None:
-    run.scrape(START)
     words = prompts.prompt_words(
-        _block_size(run.scrapes[START]), max_model_len(models), above=stack.decider_threshold or 0
+        _block_size(run.scraper.engines(run.ready)), max_model_len(models), above=stack.decider_threshold or 0
     )
     planned = {
         sent.name: sent
@@ -152,6 +151,7 @@ def _converse(
     for name in (prompts.MODELS, prompts.SHORT, prompts.WRONG, prompts.STREAM):
         done = sender.send(planned[name])
         if done is not None and done.error:
+            run.scrape(START)
             break  # who does not answer the first will not answer the others, and each may take a minute
     else:
         run.scrape(START)

@@ -11,10 +11,19 @@ from llmdctl.prometheus import Exposition, parse
 from llmdctl.release.metrics_token import metrics_token
 from llmdctl.release.reading import at_once
 from llmdctl.release.verify.entrance import Entrance
+from llmdctl.release.verify.names import EPP, QUEUED, UPSTREAM
 from llmdctl.release.verify.observed import EnginePod, EppPod, Scrape
 from llmdctl.release.verify.stack import Role, Stack
 
 _TIMEOUT_S: Final = 10.0
+_BUCKET: Final = "_bucket{"
+_BUCKETS: Final = tuple(name.removesuffix("_count") + _BUCKET for table in EPP.values() for name in table[QUEUED])
+"""The only buckets that a proof reads; those of other histograms are half of all lines."""
+
+
+def _counts(line: str) -> bool:
+    """Whether a line of an engine or a picker is worth reading."""
+    return _BUCKET not in line or line.startswith(_BUCKETS)
 
 
 class Scraper:
@@ -51,7 +60,9 @@ class Scraper:
             )
         except ClusterError as error:
             return error.message
-        return parse(reply.text) if reply.good else f"HTTP {reply.status}"
+        if not reply.good:
+            return f"HTTP {reply.status}"
+        return parse(reply.text, wanted=lambda line: line.startswith(UPSTREAM))
 
     def _engine(self, pod: EnginePod) -> Scrape:
         role, texts = self._roles[pod.role], []
@@ -67,7 +78,7 @@ class Scraper:
             if not reply.good:
                 return f"HTTP {reply.status} on port {port}"
             texts.append(reply.text)
-        read = [parse(text) for text in texts]
+        read = [parse(text, wanted=_counts) for text in texts]
         return Exposition(
             samples=tuple(sample for each in read for sample in each.samples),
             types={name: kind for each in read for name, kind in each.types.items()},
@@ -96,7 +107,7 @@ class Scraper:
                 status, text = self._ask(pod, {"authorization": f"Bearer {token}"})
         except ClusterError as error:
             return error.message
-        return parse(text) if 200 <= status < 300 else f"HTTP {status}"
+        return parse(text, wanted=_counts) if 200 <= status < 300 else f"HTTP {status}"
 
     def _ask(self, pod: EppPod, headers: Mapping[str, str]) -> tuple[int, str]:
         reply = self._cluster.pods.request(

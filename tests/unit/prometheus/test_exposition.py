@@ -27,6 +27,12 @@ def test_a_bad_line_costs_only_itself():
     assert str(read.total("c")) == "nan"
 
 
+def test_lines_that_are_not_wanted_are_left_out_even_bad_ones():
+    read = parse("# TYPE a counter\na 1\nthis is{ bad\nb 2\na{x='1'} bad\n", wanted=lambda line: line.startswith("b"))
+    assert [(sample.name, sample.value) for sample in read.samples] == [("b", 2)]
+    assert (read.types, read.bad_lines) == ({"b": "unknown"}, ())
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "<html><body>404</body></html>", "\x00\x01"])
 def test_what_is_no_exposition_has_no_sample(text: str):
     read = parse(text)

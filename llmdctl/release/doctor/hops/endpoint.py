@@ -122,7 +122,7 @@ def metrics_port(pod: LivePod) -> int:
 
 def _count(text: str, pool: str) -> int | None:
     """The gauge of this pool in an exposition."""
-    exposition = parse(text)
+    exposition = parse(text, wanted=lambda line: line.startswith(_READY))
     for name in _READY:
         found = [sample.value for sample in exposition.of(name) if sample.labels.get("name") == pool]
         if found:

@@ -11,11 +11,10 @@ from llmdctl.release.verify import commands, prompts
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.counting import epp_changes, number, risen
 from llmdctl.release.verify.loaded import loaded, rendered
-from llmdctl.release.verify.names import REQUESTS
+from llmdctl.release.verify.names import REQUESTS, UPSTREAM
 from llmdctl.release.verify.observed import END, START, EppPod, Observed
 
 _SHOWN: Final = 4  # differences in a message
-_UPSTREAM: Final = "envoy_cluster_upstream_rq_total"
 _PICKED: Final = "picked"  # the clusters of the proxy that the charts render
 _FALLBACK: Final = "fallback"
 _CHECKSUM: Final = "checksum/config"
@@ -104,13 +103,13 @@ def _passed_on(seen: Observed, sent: int, missing: UnknowableError) -> Verdict:
     rises = {}
     for cluster in (_PICKED, _FALLBACK):
         before, after = (
-            seen.proxy_scrape(moment).total(_UPSTREAM, envoy_cluster_name=cluster) for moment in (START, END)
+            seen.proxy_scrape(moment).total(UPSTREAM, envoy_cluster_name=cluster) for moment in (START, END)
         )
         if before is None or after is None:
             raise missing
         rises[cluster] = (before, after)
     readings = tuple(
-        Reading(where=f"{seen.entrance} {_UPSTREAM} {cluster}", before=number(before), after=number(after))
+        Reading(where=f"{seen.entrance} {UPSTREAM} {cluster}", before=number(before), after=number(after))
         for cluster, (before, after) in rises.items()
     )
     past = rises[_FALLBACK][1] - rises[_FALLBACK][0]
