@@ -63,7 +63,7 @@ class Gate:
         checks = {code: check for code, check in gated().items() if code not in settled}
         case = examine(
             cluster, spec, objects, recipe=self.recipe, accelerators=self.accelerators, platform=self.platform,
-            sections=sections(), crd_groups=judged_groups(objects, self.recipe), timeout_s=self.timeout_s,
+            sections=sections(), timeout_s=self.timeout_s,
         )  # fmt: skip
         found = preflight(case, checks=checks, ignored=[code for code in self.ignored if code in checks])
         failed = found.of(Outcome.FAIL)
@@ -94,11 +94,9 @@ def examine(
     platform: str | None,
     timeout_s: float,
     sections: Collection[str] | None = None,
-    crd_groups: Collection[str] | None = None,
     say: Callable[[str], None] = _silent,
 ) -> Case:
-    """Read what checks need of the cluster (`sections`, all by default; of CRDs beyond `crd_groups` the metadata
-    alone), and put it beside the recipe.
+    """Read what checks need of the cluster (`sections`, all by default), and put it beside the recipe.
 
     `objects` are placed: each with its namespace. Raises the errors of the cluster's door where nothing can be asked.
     """
@@ -106,7 +104,7 @@ def examine(
         facts = aside.submit(accelerators)
         inventory = capture(
             cluster, objects=objects, namespace=spec.namespace, release=spec.name, sections=sections,
-            crd_groups=crd_groups, timeout_s=timeout_s, report=say,
+            crd_groups=judged_groups(objects, recipe), timeout_s=timeout_s, report=say,
         )  # fmt: skip
         return Case(
             inventory=inventory, objects=tuple(objects), recipe=recipe, release=spec.name, namespace=spec.namespace,

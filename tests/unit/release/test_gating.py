@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -10,10 +9,8 @@ import pytest
 from llmdctl.errors import PreflightError, UsageError
 from llmdctl.model.check import Outcome
 from llmdctl.model.finding import Severity
-from llmdctl.model.inventory import Section
 from llmdctl.model.release import ObjectKey, ReleaseSpec
 from llmdctl.preflight import CHECKS, Case
-from llmdctl.preflight.crd import Crd, judged_groups
 from llmdctl.preflight.judging import judge
 from llmdctl.release import gating, releases, status
 from llmdctl.release.events import Phase, PhaseStarted
@@ -135,23 +132,11 @@ def test_no_more_is_refused_by_the_gate_than_by_preflight(example):
     case = replace(case, inventory=replace(case.inventory, sections=unprobed))  # an install never probes
     had = judge(case, [CHECKS[example.code]])[0].outcome
     read = {name: found for name, found in case.inventory.sections.items() if name in gating.sections()}
-    if "crds" in read:
-        read["crds"] = as_gated(read["crds"], judged_groups(case.objects, case.recipe))
     less = replace(case, inventory=replace(case.inventory, sections=read))
     got = judge(less, [CHECKS[example.code]])[0].outcome
     assert got in (had, Outcome.UNKNOWN)
     if had is Outcome.FAIL:
         assert got is Outcome.FAIL, f"the gate does not read {sorted(missing(case, example.code))}"
-
-
-def as_gated(crds: Section, groups: Collection[str]) -> Section:
-    """CRDs as the gate reads them: beyond some groups nothing but their metadata."""
-    named = ("apiVersion", "kind", "metadata")
-    items = (
-        item if Crd(item=item).name.partition(".")[2] in groups else {key: item[key] for key in named}
-        for item in crds.items
-    )
-    return replace(crds, items=tuple(items))
 
 
 def missing(case: Case, code: str) -> frozenset[str]:
