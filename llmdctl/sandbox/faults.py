@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from itertools import count
 from urllib.parse import quote
 
 from llmdctl.errors import UsageError
@@ -43,7 +45,7 @@ def fault(
         if node and node not in {item["metadata"]["name"] for item in furnish.simulated_nodes(api)}:
             raise UsageError(f"sandbox '{name}' has no node '{node}'")
         made = Fault(
-            name=_free_name(api, kind),
+            name=_taken_name(api, place, kind),
             kind=kind,
             namespace=namespace,
             pod=pod,
@@ -112,9 +114,19 @@ def _present(api: Api) -> tuple[Fault, ...]:
     return tuple({item.name: item for item in sorted(found, key=lambda item: item.name)}.values())
 
 
-def _free_name(api: Api, kind: FaultKind) -> str:
-    taken = {item.name for item in _present(api)}
-    return next(name for number in range(1, len(taken) + 2) if (name := f"{kind.value}-{number}") not in taken)
+def _taken_name(api: Api, place: Home, kind: FaultKind) -> str:
+    """A name that no fault has, and that nobody else takes: its log file, which goes last, is made here and now.
+
+    Two who set faults at once would share one otherwise, and one who clears a fault could take the log of the next.
+    """
+    present = {item.name for item in _present(api)}
+    for number in count(1):
+        name = f"{kind.value}-{number}"
+        with suppress(FileExistsError):
+            if name not in present:
+                (place.config / f"{name}.log").touch(exist_ok=False)
+                return name
+    raise AssertionError("unreachable")
 
 
 def _targets(api: Api, item: Fault) -> list[Object]:
