@@ -202,6 +202,16 @@ static_resources:
           {{- if .Values.secureServing }}
           transport_socket_match_criteria: {health: true}
           {{- end }}
+      # One that refuses a connection is dead, and left alone until the next question after its health: otherwise a second's
+      # requests would be lost with their bodies. Nothing that it answers counts.
+      outlier_detection:
+        split_external_local_origin_errors: true
+        consecutive_local_origin_failure: 1
+        enforcing_consecutive_5xx: 0
+        interval: 1s
+        base_ejection_time: 1s
+        max_ejection_time: 1s
+        max_ejection_percent: 100
       load_assignment:
         cluster_name: endpoint-picker
         endpoints:
