@@ -7,6 +7,7 @@ import functools
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from llmdctl import __version__, programs
 from llmdctl.errors import LlmdctlError
@@ -72,7 +73,7 @@ class Bringing:
         self._start(components.ETCD)
         crds = [*definitions.from_modules(self.report), *definitions.written_from_documentation()]
         known = stored.entry(crds, self.available[components.API_SERVER])
-        self._start_plane(known)
+        self._start_plane(crds, known)
         with administrator(self.place, self.ports) as api:
             if self.real:
                 self.real.join(api)
@@ -139,26 +140,28 @@ class Bringing:
         """A client of etcd, in whichever network it stands."""
         pair = Pair(certificate=self.place.pki / "etcd.crt", key=self.place.pki / "etcd.key")
         with contextlib.ExitStack() as stack:
-            port, node = self.ports.etcd, self.starter.record.node
+            port, node = self.ports.etcd_http, self.starter.record.node
             if node is not None:
                 port = stack.enter_context(forwarding.opened(node.pid, ("127.0.0.1", port)))
             yield stack.enter_context(Etcd(port=port, authority=self.place.pki / "ca.crt", client=pair))
 
-    def _start_plane(self, known: Entry) -> None:
+    def _start_plane(self, crds: Sequence[dict[str, Any]], known: Entry) -> None:
         listening = self.starter.listening
         self.report("starting etcd and kube-apiserver")
-        self.starter.wait(lambda: listening(self.ports.etcd), "etcd")
+        self.starter.wait(lambda: listening(self.ports.etcd_http) and listening(self.ports.etcd), "etcd")
         with self._etcd() as etcd:
             self._restored = stored.restore(known, etcd)
-        self._start(components.API_SERVER)
+        self._start(components.API_SERVER, definitions=[crd["metadata"]["name"] for crd in crds])
         self.starter.wait(lambda: listening(self.ports.api_server), "kube-apiserver")
         with administrator(self.place, self.ports) as api:
             self.starter.wait(api.ready, "kube-apiserver")
 
-    def _start(self, component: str) -> None:
+    def _start(self, component: str, definitions: Sequence[str] = ()) -> None:
         """A component of the plane, as `llmdctl.sandbox.components` describes it."""
         address = layout.ADDRESS if self.parts else None
-        arguments = components.arguments(component, home=self.place, ports=self.ports, node_address=address)
+        arguments = components.arguments(
+            component, home=self.place, ports=self.ports, node_address=address, definitions=definitions
+        )
         self._spawn(component, arguments, components.environment(component))
 
     def _spawn(self, component: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -1,7 +1,8 @@
 """The sandbox's own certificate authority: server and client certificates, without openssl.
 
-P-256 keys, since making eight RSA keys would take seconds. Everything ends with the sandbox, so there is no rotation;
-a year outlives any of them.
+Everybody's own key is P-256: making a dozen RSA keys would take seconds. The authority's is RSA: the API server checks
+its signature on a client's certificate at every request, the one thing that RSA does several times faster. Everything
+ends with the sandbox, so there is no rotation; a year outlives any of them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _LIFETIME = datetime.timedelta(days=365)
@@ -40,7 +41,7 @@ class Authority:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder = folder
         self.certificate = folder / "ca.crt"
-        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "llmdctl-sandbox-ca")])
         builder = self._builder(self._name, self._key).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
@@ -81,7 +82,9 @@ class Authority:
         _write(pair.key, _private_pem(key))
         return pair
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         return (
             x509.CertificateBuilder()

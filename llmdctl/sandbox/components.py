@@ -27,6 +27,12 @@ ROUTING = "routing"
 PROGRAMS = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK, LWS)
 COMPONENTS = (*PROGRAMS, ROUTING)
 
+_LEASE_S = 40  # of a node, as kubelet's
+_SIMULATED_LEASE_S = 400  # renewed after a quarter of it; nobody waits for the death of a node that does not live
+_PATIENCE_S = 500  # with such leases; by default all those nodes would be found lost between two renewals
+# More threads would make these two wait for each other, and wake each other, more than they would speed them up.
+_SINGLE_THREADED = frozenset({ETCD, CONTROLLER_MANAGER})
+
 # component -> (user, groups) of its client certificate
 USERS: dict[str, tuple[str, tuple[str, ...]]] = {
     CONTROLLER_MANAGER: ("system:kube-controller-manager", ()),
@@ -44,6 +50,7 @@ class Ports:
 
     api_server: int
     etcd: int
+    etcd_http: int
     etcd_peer: int
     controller_manager: int
     scheduler: int
@@ -59,19 +66,23 @@ class Ports:
     keda_adapter: int
 
 
-def arguments(component: str, *, home: Home, ports: Ports, node_address: str | None = None) -> list[str]:
+def arguments(
+    component: str, *, home: Home, ports: Ports, node_address: str | None = None, definitions: Sequence[str] = ()
+) -> list[str]:
     """The command line of one component, without its program.
 
     `node_address` is the real node's, None where all nodes are simulated: pods reach the API server there.
+    `definitions` names the CRDs that the sandbox begins with.
     """
     if component == API_SERVER:
-        return _api_server(home, ports, node_address)
+        return _api_server(home, ports, node_address, definitions)
     if component == CONTROLLER_MANAGER:
         return _controller_manager(home, ports, simulated=node_address is None)
+    if component == KWOK:
+        return _kwok(home, ports, simulated=node_address is None)
     make = {
         ETCD: _etcd,
         SCHEDULER: _scheduler,
-        KWOK: _kwok,
         LWS: _lws,
         ROUTING: _routing,
     }[component]
@@ -92,6 +103,8 @@ def _etcd(home: Home, ports: Ports) -> list[str]:
             "data-dir": home.path / "etcd",
             "listen-client-urls": client,
             "advertise-client-urls": client,
+            # Where one address serves both, gRPC goes through Go's HTTP server, which takes a third more time.
+            "listen-client-http-urls": f"https://127.0.0.1:{ports.etcd_http}",
             "listen-peer-urls": peer,
             "initial-advertise-peer-urls": peer,
             "initial-cluster": f"{home.name}={peer}",
@@ -104,7 +117,7 @@ def _etcd(home: Home, ports: Ports) -> list[str]:
     )
 
 
-def _api_server(home: Home, ports: Ports, node_address: str | None) -> list[str]:
+def _api_server(home: Home, ports: Ports, node_address: str | None, definitions: Sequence[str]) -> list[str]:
     pki = home.pki
     reach: dict[str, object] = {
         "bind-address": "127.0.0.1",
@@ -146,6 +159,9 @@ def _api_server(home: Home, ports: Ports, node_address: str | None) -> list[str]
             "audit-log-path": home.audit_log,
             "audit-log-maxsize": 100,  # MB
             "audit-log-maxbackup": 1,
+            # A cache for every version of every CRD, each with a connection to etcd of its own and a timer, would spare
+            # etcd the few objects of such kinds that a sandbox ever holds.
+            "watch-cache-sizes": ",".join(f"{name}#0" for name in definitions),
             "profiling": "false",
             "event-ttl": "1h",
         }
@@ -155,8 +171,10 @@ def _api_server(home: Home, ports: Ports, node_address: str | None) -> list[str]
 def _controller_manager(home: Home, ports: Ports, *, simulated: bool) -> list[str]:
     own = home.kubeconfig_of(CONTROLLER_MANAGER)
     off = ["node-ipam-controller"]  # pods get their addresses from kwok
+    patience: dict[str, object] = {}
     if simulated:  # pods are on loopback, which no Endpoints may name: each attempt would end in a refusal and an event
         off += ["endpoints-controller", "endpointslice-controller"]
+        patience = {"node-monitor-grace-period": f"{_PATIENCE_S}s"}
     return _flags(
         {
             "kubeconfig": own,
@@ -173,6 +191,7 @@ def _controller_manager(home: Home, ports: Ports, *, simulated: bool) -> list[st
             "controllers": ",".join(["*", *(f"-{name}" for name in off)]),
             "leader-elect": "false",
             "profiling": "false",
+            **patience,
             "horizontal-pod-autoscaler-sync-period": "2s",  # 15 s spare a cluster with thousands of them
             # By default each controller allows itself 20 requests a second: 100 pods would take 5 s to make.
             "kube-api-qps": 200,
@@ -198,7 +217,7 @@ def _scheduler(home: Home, ports: Ports) -> list[str]:
     )
 
 
-def _kwok(home: Home, ports: Ports) -> list[str]:
+def _kwok(home: Home, ports: Ports, *, simulated: bool) -> list[str]:
     return _flags(
         {
             "kubeconfig": home.kubeconfig_of(KWOK),
@@ -210,7 +229,7 @@ def _kwok(home: Home, ports: Ports) -> list[str]:
             "server-address": f"127.0.0.1:{ports.kwok}",  # --node-port alone listens on all interfaces
             "tls-cert-file": home.pki / f"{KWOK}.crt",
             "tls-private-key-file": home.pki / f"{KWOK}.key",
-            "node-lease-duration-seconds": 40,
+            "node-lease-duration-seconds": _SIMULATED_LEASE_S if simulated else _LEASE_S,
             # Stages and logs live in the cluster, so that a fault can be set and cleared while pods run.
             "enable-crds": "Stage,Logs,ClusterLogs",
         }
@@ -229,6 +248,8 @@ def _routing(home: Home, ports: Ports) -> list[str]:
 
 def environment(component: str) -> dict[str, str]:
     """What a component needs in its environment beyond what all have."""
+    if component in _SINGLE_THREADED:
+        return {"GOMAXPROCS": "1"}
     if component != ROUTING:
         return {}
     # Our own package from where it runs now, installed or checkout, whatever the current folder is.

@@ -13,7 +13,7 @@ from llmdctl.sandbox.processes import Process
 
 PORTS = Ports(
     api_server=1, etcd=2, etcd_peer=3, controller_manager=4, scheduler=5, kwok=6, lws_webhook=7, lws_health=8,
-    prometheus=9, names=10, keda_health=11, keda_metrics=12, keda_service=13, keda_adapter=14,
+    prometheus=9, names=10, keda_health=11, keda_metrics=12, keda_service=13, keda_adapter=14, etcd_http=15,
 )  # fmt: skip
 WAIT = """
 from llmdctl.sandbox.home import home, locked
