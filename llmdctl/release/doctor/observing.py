@@ -13,13 +13,14 @@ from llmdctl.errors import ClusterError, ForbiddenError, NoKubeletError, PodGone
 from llmdctl.kube import Cluster, KubernetesObject
 from llmdctl.lint.manifest import rows
 from llmdctl.model.check import Outcome
+from llmdctl.model.hop import HopName
 from llmdctl.model.release import ObjectKey
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.doctor.asking import Entrance, ask, entrance_of
 from llmdctl.release.doctor.case import Case, engine_in
 from llmdctl.release.doctor.chaining import judge
 from llmdctl.release.doctor.discovering import cases
-from llmdctl.release.doctor.hops import endpoint, leading
+from llmdctl.release.doctor.hops import before, endpoint, leading
 from llmdctl.release.doctor.hops.engine import may_wake, running
 from llmdctl.release.doctor.hops.model import names_of
 from llmdctl.release.doctor.logs import PODS, read_log, wanted_logs
@@ -85,7 +86,7 @@ def observe(
     for case in cases(scene, **chosen):
         if judge(case).broken is None and not may_wake(case):
             tried[case.key] = _try(cluster, case, timeout_s, clock)
-    return replace(scene, tried=tried)
+    return scene.heard(tried=tried)
 
 
 def _objects(cluster: Cluster, namespace: str, clock: Clock) -> Scene:
@@ -228,14 +229,14 @@ def _said(cluster: Cluster, scene: Scene, chosen: Iterable[Case], clock: Clock) 
     answers: dict[AskedKey, tuple[Answer, ...]] = {key: (answer,) for key, answer in _read(cluster, pages).items()}
     answers |= _authorised(cluster, answers)
     for look in range(_LOOKS):
-        now = list(_again(replace(scene, logs=logs, answers=answers), found))
+        now = list(_again(scene.heard(logs=logs, answers=answers), found))
         again = [key for case in now for key in (*(() if look else _busy(case)), *_behind(case))]
         if not again:
             break
         clock.sleep(_BETWEEN_S)
         looks = {key: (answer,) for key, answer in _read(cluster, again).items()}
         answers |= {key: (*answers[key], *last) for key, last in (looks | _authorised(cluster, looks)).items()}
-    return replace(scene, logs=logs, answers=answers)
+    return scene.heard(logs=logs, answers=answers)
 
 
 def _read(cluster: Cluster, pages: Iterable[AskedKey]) -> dict[AskedKey, Answer]:
@@ -292,7 +293,12 @@ def _busy(case: Case) -> Iterator[AskedKey]:
 
 
 def _behind(case: Case) -> Iterator[AskedKey]:
-    """Pickers that see fewer pods than are ready, or say nothing yet: the last may have become ready this second."""
+    """Pickers that see fewer pods than are ready, or say nothing yet: the last may have become ready this second.
+
+    Where a hop before them is broken nobody asks what they see.
+    """
+    if any(judged(case).outcome is Outcome.FAIL for judged in before(HopName.ENDPOINT)):
+        return
     if endpoint.judge(case).outcome is Outcome.FAIL or endpoint.untold(case):
         yield from (
             AskedKey(pod.namespace, pod.name, endpoint.metrics_port(pod), "/metrics")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -117,6 +117,10 @@ class LivePod:
         return next(iter(self.status(container).get("state") or {}), "")
 
 
+_OF_OBJECTS: Final = ("manifests", "_kinds", "pods", "templates", "world", "findings")
+"""What a scene works out of `objects` and `unread` alone, once."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scene:
     """What was read. `objects` are live objects of every namespace that matters, pods among them."""
@@ -130,6 +134,23 @@ class Scene:
     answers: Mapping[AskedKey, tuple[Answer, ...]] = field(default_factory=dict)  # one or two looks
     names: Mapping[str, bool] = field(default_factory=dict)  # host name -> whether this machine resolves it
     tried: Mapping[str, Tried] = field(default_factory=dict)  # namespace/name of a pool -> its request
+
+    def heard(
+        self,
+        *,
+        logs: Mapping[LogKey, tuple[str, ...]] | None = None,
+        answers: Mapping[AskedKey, tuple[Answer, ...]] | None = None,
+        tried: Mapping[str, Tried] | None = None,
+    ) -> Scene:
+        """The same objects with what was said meanwhile. What follows from objects alone is not worked out again."""
+        made = replace(
+            self,
+            logs=self.logs if logs is None else logs,
+            answers=self.answers if answers is None else answers,
+            tried=self.tried if tried is None else tried,
+        )
+        made.__dict__.update({name: self.__dict__[name] for name in _OF_OBJECTS if name in self.__dict__})
+        return made
 
     @cached_property
     def manifests(self) -> tuple[Manifest, ...]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from llmdctl.errors import NoKubeletError
+from llmdctl.errors import ClusterError, NoAnswerError, NoKubeletError
 from llmdctl.kube import Reply
 from llmdctl.model.check import Outcome
 from llmdctl.model.hop import HEALTHY, UNDECIDED, HopName
@@ -126,6 +126,29 @@ def test_a_picker_that_hears_of_a_pod_a_second_late_is_not_called_broken() -> No
     hop = next(hop for hop in diagnose(scene, namespace=NAMESPACE).chains[0].hops if hop.name is HopName.ENDPOINT)
     assert (hop.outcome, seen) == (Outcome.PASS, [])
     assert clock.elapsed_s > 0
+
+
+def test_what_a_picker_sees_is_not_waited_for_where_nothing_leads_to_it() -> None:
+    cluster, clock = _cluster("pool-target-port"), FakeClock()
+    cluster.pods.on("qwen-epp-7c9f-0", 9090, "/metrics", 'inference_pool_ready_pods{name="qwen"} 0\n')
+    broken = diagnose(observe(cluster, namespace=NAMESPACE, clock=clock.clock), namespace=NAMESPACE).chains[0].broken
+    assert broken is not None
+    assert broken.name is HopName.POOL
+    assert clock.elapsed_s == 0
+
+
+def test_pages_of_a_port_are_asked_in_order_and_a_hung_one_costs_its_time_once() -> None:
+    cluster, asked = _cluster("healthy-standalone"), []
+
+    def hung(request: PodRequest) -> ClusterError:
+        asked.append(request.path)
+        return NoAnswerError("no answer in time")
+
+    cluster.pods.replies |= {("qwen-7c9f-0", 8000, path): hung for path in ("/health", "/v1/models", "/metrics")}
+    scene = observe(cluster, namespace=NAMESPACE, clock=FakeClock().clock)
+    assert asked[0] == "/health"
+    assert sorted(asked) == ["/health", "/metrics", "/v1/models"]
+    assert {key.path for key, answers in scene.answers.items() if answers[0].failure} == set(asked)
 
 
 @pytest.mark.parametrize("hidden", [False, True])

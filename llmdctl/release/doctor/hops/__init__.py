@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from llmdctl.model.hop import Hop, HopName
@@ -24,4 +25,10 @@ JUDGES: Final[tuple[tuple[HopName, Callable[[Case], Hop]], ...]] = (
     (HopName.REQUEST, request.judge),
 )
 
-__all__ = ["JUDGES"]
+
+def before(hop: HopName) -> Iterator[Callable[[Case], Hop]]:
+    """The judges of the hops that a request meets first."""
+    yield from (judge for _, judge in itertools.takewhile(lambda entry: entry[0] is not hop, JUDGES))
+
+
+__all__ = ["JUDGES", "before"]
