@@ -7,7 +7,6 @@ that an EnvoyFilter hands to Istio, in the smallest proxy around it. Behind both
 from __future__ import annotations
 
 import http.client
-import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from llmdctl import assets
 from llmdctl.helm import open_renderer
 from llmdctl.model.release import ReleaseSpec
 from llmdctl.sandbox.furnish import until
+from tests.ports import free_port
 
 ENVOY = Path(sys.executable).parent / "envoy"
 HEADER = "x-llm-d-inference-fairness-id"
@@ -68,11 +68,6 @@ def upstream() -> Iterator[int]:
         yield server.server_address[1]
         server.shutdown()
         thread.join()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def listen(listener: dict[str, Any], port: int) -> None:
