@@ -28,7 +28,7 @@ SHARED, OWN = 450, 300  # words: half of the prompt is shared
 ASKED = 12
 AT_A_TIME = 2  # requests that an engine runs
 SLOW = 50.0  # a step of the requests that fill the engines lasts 55 ms, and its end is when a queue is told
-SEEN_S = 0.25  # until the engine has told of a request, and the picker, twenty times a second, has asked it
+SEEN = {"0.7": "inference_pool_per_pod_queue_size"}  # of each engine, as the endpoint picker last saw it
 SETTINGS = {
     "modelserver.roles.aggregate.args.max-num-batched-tokens": 1024,
     "modelserver.roles.aggregate.args.max-num-seqs": AT_A_TIME,
@@ -103,9 +103,15 @@ def _full(serving: Serving) -> Iterator[None]:
 def _placed(serving: Serving, crowd: Crowd, prompt: str, *, before: int) -> Future[Answered]:
     """Sent when `before` others wait; with an engine, and seen there by the picker."""
     (sent,) = crowd.send([Asking(prompt=prompt)])
-    time.sleep(SEEN_S)
     wait("the request at an engine", lambda: _waiting(serving) > before)
+    wait("the picker to see it there", lambda: _seen(serving, crowd.dialect) > before)
     return sent
+
+
+def _seen(serving: Serving, dialect: str) -> float:
+    """How many wait, as the endpoint picker says itself."""
+    (pod,) = serving.pods("epp")
+    return serving.scrape(pod, 9090).total(SEEN.get(dialect, "llm_d_epp_per_endpoint_queue_size")) or 0.0
 
 
 def _waiting(serving: Serving) -> float:
