@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from itertools import chain, zip_longest
@@ -19,6 +21,9 @@ os.environ.update({"NO_COLOR": "1", "TERMINAL_WIDTH": "100", "_TYPER_FORCE_DISAB
 os.environ.setdefault("GOGC", "400")
 # Hundreds of processes import the checkout: one that may not keep what it compiled compiles all of it, every time.
 sys.dont_write_bytecode = False
+# A script's job in the background ignores Ctrl-C, and so would every test of what it does.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 for name in ("KUBECONFIG", "FORCE_COLOR", "LLMDCTL_NAMESPACE", "PYTHONDONTWRITEBYTECODE"):
     os.environ.pop(name, None)
 
@@ -28,6 +33,15 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+# Ten thousand tests and what they are about are kept to the end: looking through them again and again finds nothing.
+gc.set_threshold(100_000, 50, 100)
+
+
+def pytest_collection_finish() -> None:
+    """What has been collected stays: the collector need not look at it."""
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

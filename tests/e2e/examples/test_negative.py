@@ -3,9 +3,10 @@
 `case.yaml` holds `args` (run in a copy of the folder) and `exit`. What comes before: `user` (expired, nobody), `fault`
 (as `sandbox fault set` takes it), `before` (`args` of another run), `killed: true` (the same run, ended by SIGKILL
 while Helm works); `setup.yaml` holds objects that are there already, `meddling.yaml` what somebody applies after
-`before`. `ctrl_c` names the stages that are interrupted, a run for each, or `helm` for while Helm works; the run after
-them must end with `again`, and `then` is the next command in the same place. `shows` picks the lines of a message that
-is no error. NAMESPACE stands for the test's own namespace.
+`before`, and `first` is a run (`args`) under the fault, after which the command comes once every pod has settled: what
+it says at the end of its time must not go by how fast the nodes are. `ctrl_c` names the stages that are interrupted, a
+run for each, or `helm` for while Helm works; the run after them must end with `again`, and `then` is the next command
+in the same place. `shows` picks the lines of a message that is no error. NAMESPACE stands for the test's own namespace.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from llmdctl import sandbox
 from llmdctl.cli import main
 from llmdctl.sandbox.api import Resource
 from tests.e2e.examples.cutting import interrupted, killed
-from tests.e2e.sandbox.objects import NAMESPACES, PODS, SECRETS
+from tests.e2e.sandbox.objects import DEPLOYMENTS, PODS, SECRETS, condition, wait
 
 pytestmark = pytest.mark.e2e
 
@@ -57,13 +58,17 @@ def test_exit_code_and_message(folder: Path, plane, tmp_path: Path, monkeypatch,
         prepare(plane, case, namespace, line)
         capsys.readouterr()
         with fault(plane, case.get("fault"), namespace):
+            if "first" in case:
+                assert main(line(case["first"])) == 0
+                wait("pods that have settled", lambda: settled(plane, namespace))
+                capsys.readouterr()
             said = "".join(
                 told(message, namespace, case.get("shows"))
                 for message in messages(plane, case, namespace, line, capsys)
             )
     finally:  # the nodes are everybody's: what a mistake left behind must not keep the accelerators
         if plane.api.items(f"{SECRETS.url(namespace=namespace)}?labelSelector=owner%3Dhelm"):
-            plane.api.delete(NAMESPACES.url(namespace))
+            plane.free(namespace)
     golden(folder / "message.txt", said)
 
 
@@ -94,6 +99,29 @@ def prepare(plane, case: dict[str, Any], namespace: str, line: Line) -> None:
         plane.api.request("PATCH", f"{url}?fieldManager=somebody&force=true", item, content=APPLY)
     if case.get("killed"):
         killed(plane, namespace, line(case["args"]))
+
+
+def settled(plane, namespace: str) -> bool:
+    """Whether all pods are there, each ready or kept from it, and their Deployments know."""
+    deployments = plane.api.items(DEPLOYMENTS.url(namespace=namespace))
+    pods = plane.api.items(PODS.url(namespace=namespace))
+    ready = sum(condition(pod["status"], "Ready").startswith("True") for pod in pods)
+    return (
+        all(map(has_come_to_something, pods))
+        and len(pods) == sum(item["spec"]["replicas"] for item in deployments)
+        and ready == sum(item["status"].get("readyReplicas", 0) for item in deployments)
+    )
+
+
+def has_come_to_something(pod: dict[str, Any]) -> bool:
+    """Whether a pod is ready, has no place, or waits for what does not come."""
+    status = pod["status"]
+    waiting = [entry.get("state", {}).get("waiting", {}) for entry in status.get("containerStatuses", ())]
+    return (
+        condition(status, "Ready").startswith("True")
+        or condition(status, "PodScheduled") == "False:Unschedulable"
+        or any(entry.get("reason") == "ImagePullBackOff" for entry in waiting)
+    )
 
 
 def documents(file: Path) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Namespaces of these tests go when they end: the gate of a later install counts what their pods hold."""
+"""What these tests run goes when they end: the gate of a later install counts what their pods hold."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ _HOLDERS = (PODS, DEPLOYMENTS, LWS)  # a workload that was made a moment ago has
 
 @pytest.fixture(autouse=True)
 def leaves_nodes_free(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Empty the namespaces with workloads that one test has made, not those of its module.
-
-    Others hold nothing of a node, and removing one costs the control plane some two hundred requests.
-    """
+    """Free the nodes of what one test has made, not what is of its module."""
     if "plane" not in request.fixturenames:
         yield
         return
@@ -26,4 +23,4 @@ def leaves_nodes_free(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     for namespace in plane.made[before:]:
         if any(plane.api.items(kind.url(namespace=namespace)) for kind in _HOLDERS):
-            plane.empty(namespace)
+            plane.free(namespace)

@@ -23,6 +23,7 @@ from llmdctl.release import InstallOptions, install
 from llmdctl.sandbox.home import home
 from llmdctl.values import build
 from tests.e2e.preflight.audit import entries
+from tests.e2e.release.conftest import open_gate
 from tests.unit.preflight.cases import rendered
 
 RBAC = "rbac.authorization.k8s.io"
@@ -200,6 +201,6 @@ def test_each_right_is_needed(deployer: Deployer, lacks: Callable[[str, str], bo
         install(
             build(recipe, name=RELEASE, namespace=deployer.namespace), helm=open_helm(kubeconfig=deployer.kubeconfig),
             renderer=open_renderer(), cluster=connect(kubeconfig=deployer.kubeconfig),
-            options=InstallOptions(timeout_s=30),
+            options=InstallOptions(timeout_s=30, gate=open_gate),
         )  # fmt: skip
     assert words in "\n".join((caught.value.message, *map(str, caught.value.problems), caught.value.remedy or ""))

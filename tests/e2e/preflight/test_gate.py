@@ -121,8 +121,7 @@ def installer(plane: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     yield made
     helm(made, "uninstall", "gated", "--ignore-not-found")
     plane.api.delete(CLUSTER_BINDINGS.url(own))
-    for namespace in (made.namespace, own):
-        plane.empty(namespace)
+    plane.free(made.namespace)
 
 
 @pytest.fixture(scope="module")

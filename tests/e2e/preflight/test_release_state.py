@@ -26,6 +26,7 @@ from llmdctl.release import InstallOptions, install
 from llmdctl.sandbox.api import MERGE, Resource
 from llmdctl.values import build
 from tests.e2e.conftest import Plane
+from tests.e2e.release.conftest import open_gate
 from tests.e2e.sandbox.objects import ACCOUNTS, CLAIMS, DEPLOYMENTS, POOLS, SCALERS, SECRETS, SERVICES, wait
 from tests.unit.preflight.cases import accelerators, catalog, frozen, rendered
 
@@ -136,7 +137,6 @@ def untouched(plane: Plane, doors: tuple[Cluster, Helm], tmp_path_factory: pytes
     yield Place(
         plane=plane, cluster=doors[0], helm=doors[1], namespace=namespace, folder=folder, known=known
     )  # fmt: skip
-    plane.empty(namespace)
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +146,9 @@ def installed(plane: Plane, doors: tuple[Cluster, Helm], tmp_path_factory: pytes
     made = Place(plane=plane, cluster=doors[0], helm=doors[1], namespace=plane.namespace("state"), folder=folder)
     recipe, _ = rendered(NAME, made.namespace, frozen({"path": PATH, "accelerator": "b200"}))
     spec = build(recipe, name=NAME, namespace=made.namespace)
-    install(spec, helm=made.helm, cluster=made.cluster, options=InstallOptions(wait=False))
+    install(spec, helm=made.helm, cluster=made.cluster, options=InstallOptions(wait=False, gate=open_gate))
     yield made
-    plane.empty(made.namespace)
+    plane.free(made.namespace)
 
 
 def seen(result: CheckResult) -> list[str]:

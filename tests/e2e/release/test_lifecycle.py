@@ -78,7 +78,6 @@ def test_the_namespace_comes_and_goes_with_the_release(place4: Place):
     place4.install()
     assert [str(key) for key in place4.uninstall().removed][-1] == f"Namespace/{place4.namespace}"
     assert place4.install().outcome == "installed", "the namespace must be gone when the removal says so"
-    place4.uninstall()
 
 
 def test_the_namespace_stays_while_somebody_elses_things_are_in_it(place4: Place):
