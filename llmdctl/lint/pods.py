@@ -127,6 +127,21 @@ class Container:
         numbers = [(look(row, "name"), look(row, "containerPort")) for row in rows(self.value, "ports")]
         return [(name if isinstance(name, str) else "", number) for name, number in numbers if isinstance(number, int)]
 
+    def mount(self, file: str) -> tuple[str | None, str]:
+        """The volume that holds `file`, None where none does, and the path of `file` inside the volume."""
+        best: tuple[str | None, str] = (None, "")
+        length = -1
+        for row in rows(self.value, "volumeMounts"):
+            path, name = look(row, "mountPath"), look(row, "name")
+            if not isinstance(path, str) or not isinstance(name, str) or len(path) <= length:
+                continue
+            folder = path.rstrip("/")
+            if file == path and isinstance(look(row, "subPath"), str):
+                best, length = (name, look(row, "subPath")), len(path)
+            elif file.startswith(folder + "/"):
+                best, length = (name, file[len(folder) + 1 :]), len(path)
+        return best
+
     @cached_property
     def commands(self) -> list[CommandLine]:
         """What it starts: one command line, or every command of its shell script."""

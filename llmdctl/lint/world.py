@@ -201,7 +201,7 @@ class World:
 
     def mounted(self, container: Container, file: str) -> tuple[Manifest, str] | str:
         """The ConfigMap and the key behind a file in a container; else the reason why it cannot be told."""
-        mount, rest = _mount(container, file)
+        mount, rest = container.mount(file)
         if mount is None:
             return f"nothing is mounted at {file}"
         volume = next((row for row in rows(container.pod.spec, "volumes") if look(row, "name") == mount), None)
@@ -216,22 +216,6 @@ class World:
         if not isinstance(key, str) or not isinstance(config_map.get("data", key), str):
             return f"the ConfigMap {name} has no key {key}"
         return config_map, key
-
-
-def _mount(container: Container, file: str) -> tuple[str | None, str]:
-    """The volume that holds `file` in the container, and the file's path inside the volume."""
-    best: tuple[str | None, str] = (None, "")
-    length = -1
-    for row in rows(container.value, "volumeMounts"):
-        path, name = look(row, "mountPath"), look(row, "name")
-        if not isinstance(path, str) or not isinstance(name, str) or len(path) <= length:
-            continue
-        folder = path.rstrip("/")
-        if file == path and isinstance(look(row, "subPath"), str):
-            best, length = (name, look(row, "subPath")), len(path)
-        elif file.startswith(folder + "/"):
-            best, length = (name, file[len(folder) + 1 :]), len(path)
-    return best
 
 
 def _config(outer: Manifest, place: Place, text: str) -> EppConfig:

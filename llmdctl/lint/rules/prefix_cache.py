@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from llmdctl.lint.manifest import Manifest, look
+from llmdctl.lint.manifest import Manifest, Place, look, rows
+from llmdctl.lint.pods import Container
 from llmdctl.lint.recognition import SGLANG, VLLM, Engine
 from llmdctl.lint.rule import codes
+from llmdctl.lint.rules.epp_config import judged_as
 from llmdctl.lint.rules.pools import members
 from llmdctl.lint.world import Epp, World
 from llmdctl.model.finding import Finding, Severity
@@ -43,6 +45,13 @@ CODES = codes(
         "The scheduler sends requests to blocks that the engine does not keep. "
         "https://docs.vllm.ai/en/stable/features/automatic_prefix_caching/",
     ),
+    (
+        "LD1974",
+        "Nothing serves the tokenizer's socket",
+        Severity.ERROR,
+        "EPP 0.7 cuts prompts into blocks with tokens from a gRPC service on a Unix socket, and does not start without "
+        "one. https://github.com/llm-d/llm-d-inference-scheduler/blob/v0.7.1/pkg/plugins/preparedata/tokenizer.go",
+    ),
 )
 _PRECISE: Final = ("precise-prefix-cache-producer", "precise-prefix-cache-scorer")
 _ANY: Final = (*_PRECISE, "approx-prefix-cache-producer", "prefix-cache-scorer")
@@ -51,6 +60,15 @@ DEFAULT_BLOCK: Final = 16
 
 _TOPIC, _SOCKET, _LABEL = "kv@", 5557, "llm-d.ai/inference-serving=true"
 """Defaults of kvEventsConfig: topicFilter, podDiscoveryConfig.socketPort and .podLabelSelector."""
+
+
+_UDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "precise-prefix-cache-scorer": ("indexerConfig", "tokenizersPoolConfig", "uds"),
+    "tokenizer": ("udsTokenizerConfig",),
+}
+"""Plugins of EPP 0.7 that ask the tokenizer, and where each says how."""
+_SOCKET_FILE: Final = "/tmp/tokenizer/tokenizer-uds.socket"
+"""Where both ask, unless told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +92,7 @@ def check(world: World) -> Iterator[Finding]:
     for epp in world.epps:
         if epp.config is None or epp.config.problem:
             continue
+        yield from _untokenized(epp)
         engines = _engines(world, epp)
         plugins = [str(look(row, "type")) for row in epp.config.source.rows("plugins")]
         if any(plugin in _ANY for plugin in plugins):
@@ -84,6 +103,40 @@ def check(world: World) -> Iterator[Finding]:
                 index = _Index(epp.config.source, ("plugins", number))
                 for engine in _indexed(engines):
                     yield from _agree(index, engine)
+
+
+def _untokenized(epp: Epp) -> Iterator[Finding]:
+    """EPP 0.7 asks a tokenizer on a socket, and no other container can have made it."""
+    if epp.config is None or judged_as(epp)[0] != "0.7" or len(epp.container.commands) > 1:
+        return  # a script with several commands may start it itself
+    source = epp.config.source
+    for number, row in enumerate(source.rows("plugins")):
+        plugin = str(look(row, "type"))
+        parameters: Place = ("plugins", number, "parameters")
+        place: Place = (*parameters, *_UDS.get(plugin, ()))
+        asked = source.get(*place) if plugin in _UDS else None
+        # The scorer without `uds` is refused for another reason; the plugin without it asks at the default place.
+        if not isinstance(asked, Mapping) and not (plugin == "tokenizer" and source.get(*parameters, "modelName")):
+            continue
+        file = str(look(asked, "socketFile") or _SOCKET_FILE)
+        if _made_by_nobody(epp.container, file):
+            message = (
+                f"The endpoint picker asks a tokenizer at {file}, and no other container of its pod shares that folder"
+            )
+            remedy = "Run one in the same pod, with an emptyDir there in both, or use EPP 0.9 and a token-producer."
+            yield source.finding(CODES["LD1974"], place if asked is not None else parameters, f"{message}.", remedy)
+
+
+def _made_by_nobody(container: Container, file: str) -> bool:
+    """Whether a file cannot come from outside its container: no volume is there, or an emptyDir that it has alone."""
+    volume, _ = container.mount(file)
+    if volume is None:
+        return True
+    row = next((row for row in rows(container.pod.spec, "volumes") if look(row, "name") == volume), None)
+    if look(row, "emptyDir") is None:
+        return False  # what is in a folder of the node, or in a claim, nobody can tell from here
+    others = (other for other in container.pod.containers() if other.name != container.name)
+    return not any(look(mount, "name") == volume for other in others for mount in rows(other.value, "volumeMounts"))
 
 
 def _engines(world: World, epp: Epp) -> list[Engine]:
