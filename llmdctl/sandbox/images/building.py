@@ -15,8 +15,8 @@ from llmdctl.errors import UsageError
 from llmdctl.programs.cache import Entry, cache_root, content_key
 from llmdctl.programs.origin import Reporter, silent
 from llmdctl.sandbox.images import archive, contents
-from llmdctl.sandbox.images.facet import ImageFacet, facets
-from llmdctl.sandbox.images.layer import identity
+from llmdctl.sandbox.images.facet import ImageFacet, Source, facets
+from llmdctl.sandbox.images.layer import Layer, identity
 
 _FORMAT: Final = "1"  # raise when the way of writing archives changes
 _UNUSED_S: Final = 3600.0
@@ -32,12 +32,22 @@ class Built:
     key: str  # another one where anything in the image is another
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Known:
+    """Layers as they are stated, as they are, and what tells them from any others."""
+
+    sources: tuple[Source, ...]
+    layers: tuple[Layer, ...]
+    identity: tuple[str | bytes, ...]
+
+
 def built(*names: str, report: Reporter = silent) -> tuple[Built, ...]:
     """The named images, all without a name, in the order of images.yaml.
 
     Raises UsageError for a name that is none, and ProgramError for what an image needs and this machine does not have.
     """
-    return tuple(_build(facet, report) for facet in _chosen(names))
+    known: list[_Known] = []
+    return tuple(_build(facet, _layers(facet, known, report), report) for facet in _chosen(names))
 
 
 def archives(*names: str, report: Reporter = silent) -> tuple[Path, ...]:
@@ -80,15 +90,25 @@ def _reference(facet: ImageFacet) -> str:
     return f"{facets().registry}/{facet.repository}:{contents.tag(facet)}"
 
 
-def _build(facet: ImageFacet, report: Reporter) -> Built:
+def _layers(facet: ImageFacet, known: list[_Known], report: Reporter) -> _Known:
+    """The layers of the image, read once for all images that have the same ones."""
+    for found in known:
+        if found.sources == facet.layers:
+            return found
     layers = contents.layers(facet, report=report)
+    parts = tuple(part for each in layers for part in (each.name, *identity(each)))
+    known.append(_Known(sources=facet.layers, layers=layers, identity=parts))
+    return known[-1]
+
+
+def _build(facet: ImageFacet, known: _Known, report: Reporter) -> Built:
     image = archive.Image(
-        reference=_reference(facet), layers=layers, entrypoint=facet.entrypoint, user=facet.user,
+        reference=_reference(facet), layers=known.layers, entrypoint=facet.entrypoint, user=facet.user,
         environment=facet.environment,
     )  # fmt: skip
     start = json.dumps([facet.user, facet.entrypoint, dict(facet.environment)])
     head = [image.reference, archive.architecture(), start]
-    key = content_key([_FORMAT, *head, *(part for each in layers for part in (each.name, *identity(each)))])
+    key = content_key([_FORMAT, *head, *known.identity])
     entry = Entry(root=cache_root(), label=f"image-{facet.name}", key=key)
 
     def make(folder: Path) -> None:
