@@ -21,15 +21,29 @@ def elects(deployment: Mapping[str, Any]) -> bool:
     The readiness that `--ha-enable-leader-election` serves is that of the leader alone
     (https://github.com/kubernetes-sigs/gateway-api-inference-extension/blob/v1.4.0/cmd/epp/runner/health.go).
     """
-    return any(
-        word == _FLAG or (word.startswith(f"{_FLAG}=") and word.partition("=")[2].lower() not in _OFF)
-        for word in _words(deployment)
+    pod = ((deployment.get("spec") or {}).get("template") or {}).get("spec") or {}
+    return any(map(_elects, pod.get("containers") or ()))
+
+
+def awaiting_election(pod: Mapping[str, Any]) -> tuple[str, ...]:
+    """The containers of a pod that run, are not ready, and are told to elect: not elected, or on their way to it."""
+    told = {str(row.get("name")) for row in (pod.get("spec") or {}).get("containers") or () if _elects(row)}
+    rows = (pod.get("status") or {}).get("containerStatuses") or ()
+    return tuple(
+        str(row["name"])
+        for row in rows
+        if row.get("name") in told and not row.get("ready") and "running" in (row.get("state") or {})
     )
 
 
-def _words(deployment: Mapping[str, Any]) -> Iterator[str]:
-    """Of every container's command line, those inside a script too."""
-    pod = ((deployment.get("spec") or {}).get("template") or {}).get("spec") or {}
-    for container in pod.get("containers") or ():
-        for text in (*(container.get("command") or ()), *(container.get("args") or ())):
-            yield from str(text).split()
+def _elects(container: Mapping[str, Any]) -> bool:
+    return any(
+        word == _FLAG or (word.startswith(f"{_FLAG}=") and word.partition("=")[2].lower() not in _OFF)
+        for word in _words(container)
+    )
+
+
+def _words(container: Mapping[str, Any]) -> Iterator[str]:
+    """Of its command line, those inside a script too."""
+    for text in (*(container.get("command") or ()), *(container.get("args") or ())):
+        yield from str(text).split()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from llmdctl.kube import KubernetesObject
 from llmdctl.model.release import PodState
+from llmdctl.release.electing import awaiting_election
 from llmdctl.release.readiness import condition
 
 ROLE_LABEL: Final = "llm-d.ai/role"
@@ -140,7 +141,7 @@ def state_of(pod: KubernetesObject, *, now_s: float) -> PodState:
     labels = metadata.get("labels") or {}
     found = next(ailments(pod, now_s=now_s, patience=Patience()), None)
     ready = condition(status, "Ready").get("status") == "True"
-    reason = f"{found.reason}: {found.message}".removesuffix(": ") if found else _waiting_reason(status, ready)
+    reason = f"{found.reason}: {found.message}".removesuffix(": ") if found else _waiting_reason(pod, ready)
     if metadata.get("deletionTimestamp"):
         reason, ready = "being deleted", False
     return PodState(
@@ -154,15 +155,21 @@ def state_of(pod: KubernetesObject, *, now_s: float) -> PodState:
     )
 
 
-def _waiting_reason(status: Mapping[str, Any], ready: bool) -> str:
+def _waiting_reason(pod: KubernetesObject, ready: bool) -> str:
     if ready:
         return ""
+    status = pod.get("status") or {}
     for entry in _container_statuses(status):
         waiting = (entry.get("state") or {}).get("waiting") or {}
         if waiting.get("reason"):
             return str(waiting["reason"])
     unready = [str(entry["name"]) for entry in status.get("containerStatuses") or () if not entry.get("ready")]
-    return f"not ready: {', '.join(unready)}" if unready else ""
+    following = awaiting_election(pod)
+    parts = {
+        "not ready": [name for name in unready if name not in following],
+        "waits to be elected leader": following,
+    }
+    return "; ".join(f"{words}: {', '.join(names)}" for words, names in parts.items() if names)
 
 
 def current_pods(

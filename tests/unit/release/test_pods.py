@@ -117,6 +117,16 @@ def test_a_pod_is_shown(live: dict[str, Any], reason: str, ready: bool):
     assert shown.reason.startswith(reason)
 
 
+def test_a_replica_that_is_not_elected_is_told_from_a_container_that_does_not_come_up():
+    live = pod(
+        {"name": "epp", "ready": False, "state": {"running": {}}},
+        {"name": "envoy", "ready": False, "state": {"running": {}}},
+        phase="Running",
+    )
+    live["spec"]["containers"] = [{"name": "epp", "args": ["--ha-enable-leader-election"]}, {"name": "envoy"}]
+    assert state_of(live, now_s=NOW_S).reason == "not ready: envoy; waits to be elected leader: epp"
+
+
 def test_a_pod_that_goes_is_not_ready():
     live = pod(phase="Running", conditions=[{"type": "Ready", "status": "True"}])
     live["metadata"]["deletionTimestamp"] = stamp(1)
