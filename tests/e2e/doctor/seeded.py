@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from llmdctl.sandbox.api import Resource
 from tests.e2e.doctor.seeding import Patient, told
@@ -222,3 +222,5 @@ GATEWAY: Mapping[str, Seeded] = {
     "tls": Seeded("Istio is not told that the picker serves TLS", RULES, "epp", "no DestinationRule", "-epp"),
 }  # fmt: skip
 """In the objects of a release behind a Gateway."""
+
+NO_ROUTE: Final = Seeded("No route leads to the pool", ROUTES, "route", "no HTTPRoute leads to this pool")
