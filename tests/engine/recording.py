@@ -18,6 +18,7 @@ from tests.engine.exchanges import ASKED, COMPLETIONS, REFUSED, TEXT
 MOMENTS = ("start", "cold", "end")
 _AGAIN = 2  # as `llmdctl verify` sends its long prompt
 _SETTLE_S = 1.5  # an answered request is in the metrics once the step's statistics are logged
+_TOLD_MS = 300  # for one message on a connection that stands
 _BUSY = 12  # requests at a time: more than --max-num-seqs, so that some wait
 
 
@@ -33,18 +34,27 @@ def exchange(port: int, path: str, body: Any) -> tuple[str, bytes]:
     return "\n".join(lines) + "\n\n", content
 
 
-def listening(port: int) -> zmq.Socket[bytes]:
+def listening(port: int, topic: bytes = b"") -> zmq.Socket[bytes]:
     """A subscriber to which the server connects; it must be there before the server, which sends to nobody else."""
     socket = zmq.Context.instance().socket(zmq.SUB)
-    socket.setsockopt(zmq.SUBSCRIBE, b"")
+    socket.setsockopt(zmq.SUBSCRIBE, topic)
+    socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
     socket.bind(f"tcp://127.0.0.1:{port}")
     return socket
+
+
+def subscribed(socket: zmq.Socket[bytes]) -> None:
+    """Wait until the server has connected and been told of the subscription: what it sends before is lost."""
+    with socket.get_monitor_socket() as monitor:
+        assert monitor.poll(30_000), "the server never connected"
+        socket.disable_monitor()
+    assert not socket.poll(_TOLD_MS), "a subscriber subscribes when it is looked at, and there is nothing to hear yet"
 
 
 def record(port: int, socket: zmq.Socket[bytes], to: Path) -> None:
     """All exchanges, /metrics before, during and after load, and the KV events."""
     to.mkdir(parents=True, exist_ok=True)
-    assert not socket.poll(500), "a subscriber subscribes when it is looked at, and there is nothing to hear yet"
+    subscribed(socket)
     (to / "metrics-idle.txt").write_bytes(exchange(port, "/metrics", None)[1])
     for name, (path, body) in {**ASKED, "completion-again": ASKED["completion"], **REFUSED}.items():
         headers, content = exchange(port, path, body)

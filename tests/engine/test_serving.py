@@ -15,7 +15,8 @@ import openai
 import pytest
 import zmq
 
-from tests.engine.process import engine
+from tests.engine.process import Server, engine
+from tests.engine.recording import listening, subscribed
 from tests.ports import free_port
 
 NIXL = '{"kv_connector":"NixlConnector","kv_role":"kv_both","kv_load_failure_policy":"fail"}'
@@ -97,10 +98,8 @@ def test_blocks_go_to_the_cpu_tier_and_come_back() -> None:
 
 
 def test_events_are_those_of_the_real_one() -> None:
-    context, port = zmq.Context.instance(), free_port()
-    socket = context.socket(zmq.SUB)
-    socket.bind(f"tcp://127.0.0.1:{port}")
-    socket.setsockopt(zmq.SUBSCRIBE, b"kv@")
+    port = free_port()
+    socket = listening(port, b"kv@")
     socket.setsockopt(zmq.RCVTIMEO, 10_000)
     config = {
         "enable_kv_cache_events": True,
@@ -110,7 +109,7 @@ def test_events_are_those_of_the_real_one() -> None:
     }
     small = ("--block-size", "32", "--num-gpu-blocks-override", "14", "--max-model-len", "448")
     with engine("serve", "m", *small, "--kv-events-config", json.dumps(config)) as server:
-        assert not socket.poll(500)  # whoever does not listen does not subscribe
+        subscribed(socket)
         server.ask("/v1/completions", {"prompt": PROMPT, "max_tokens": 1})
         topic, number, payload = socket.recv_multipart()
         server.ask("/v1/completions", {"prompt": [7, *PROMPT], "max_tokens": 1})
@@ -132,15 +131,21 @@ def test_events_are_those_of_the_real_one() -> None:
 def test_sigterm_finishes_what_runs_and_takes_nothing_new() -> None:
     with engine("serve", "m", "--shutdown-timeout", "20") as server:
         answers: list[Any] = []
-        asked = {"prompt": PROMPT, "max_tokens": 400, "ignore_eos": True}
+        server.ask("/_llmdctl/faults", {"slow": 20})  # a step of 20 ms: two seconds
+        asked = {"prompt": PROMPT, "max_tokens": 100, "ignore_eos": True}
         running = threading.Thread(target=lambda: answers.append(server.ask("/v1/completions", asked)))
         running.start()
-        while not server.metric("vllm:num_requests_running"):
-            time.sleep(0.02)
+        _until_runs(server, running)
         server.process.terminate()
         running.join(timeout=20)
-        assert answers[0].document["usage"]["completion_tokens"] == 400
+        assert answers[0].document["usage"]["completion_tokens"] == 100
         assert server.process.wait(timeout=20) == 0
+
+
+def _until_runs(server: Server, asking: threading.Thread) -> None:
+    while not server.metric("vllm:num_requests_running"):
+        assert asking.is_alive(), "it was over before anybody looked"
+        time.sleep(0.02)
 
 
 def test_the_openai_client_streams_from_it() -> None:
@@ -177,6 +182,7 @@ def test_adapters_come_and_go() -> None:
 def test_adapters_in_use_are_told_and_no_more_run_together_than_fit() -> None:
     words = ("serve", "m", "--enable-lora", "--max-loras=1", "--lora-modules", "a=/a", "b=/b")
     with engine(*words) as server:
+        server.ask("/_llmdctl/faults", {"slow": 5})  # each runs for a second, in which the other waits
         asked = {"prompt": PROMPT, "max_tokens": 150, "ignore_eos": True}
         threads = [
             threading.Thread(target=server.ask, args=("/v1/completions", {**asked, "model": name})) for name in "ab"
@@ -186,6 +192,7 @@ def test_adapters_in_use_are_told_and_no_more_run_together_than_fit() -> None:
         seen = set()
         while any(thread.is_alive() for thread in threads):
             seen |= set(re.findall(r"vllm:lora_requests_info\{(.*?)\}", server.ask("/metrics").body.decode()))
+            time.sleep(0.02)
         for thread in threads:
             thread.join()
     one_waits = [f'running_lora_adapters="{first}",waiting_lora_adapters="{second}"' for first, second in ("ab", "ba")]
@@ -197,6 +204,7 @@ def test_adapters_in_use_are_told_and_no_more_run_together_than_fit() -> None:
 def test_without_a_timeout_sigterm_breaks_off_what_runs() -> None:
     with engine("serve", "m") as server:
         ends: list[object] = []
+        server.ask("/_llmdctl/faults", {"slow": 20})  # half a minute and more, if nothing broke it off
 
         def ask() -> None:
             asked = {"prompt": PROMPT, "max_tokens": 2000, "ignore_eos": True}
@@ -207,8 +215,7 @@ def test_without_a_timeout_sigterm_breaks_off_what_runs() -> None:
 
         running = threading.Thread(target=ask)
         running.start()
-        while not server.metric("vllm:num_requests_running"):
-            time.sleep(0.02)
+        _until_runs(server, running)
         server.process.terminate()
         running.join(timeout=20)
         assert server.process.wait(timeout=20) == 0
@@ -236,10 +243,8 @@ def test_it_sleeps_and_wakes() -> None:
 
 def test_the_render_service_gives_the_tokens_that_the_engine_caches() -> None:
     """An endpoint picker that routes by KV events cuts these into blocks: they must be those of the events."""
-    context, port = zmq.Context.instance(), free_port()
-    socket = context.socket(zmq.SUB)
-    socket.bind(f"tcp://127.0.0.1:{port}")
-    socket.setsockopt(zmq.SUBSCRIBE, b"")
+    port = free_port()
+    socket = listening(port)
     config = {"enable_kv_cache_events": True, "publisher": "zmq", "endpoint": f"tcp://127.0.0.1:{port}"}
     text = "the quick brown fox jumps over the lazy dog. " * 30
     asked = {
@@ -250,7 +255,7 @@ def test_the_render_service_gives_the_tokens_that_the_engine_caches() -> None:
         engine("vllm", "launch", "render", "m") as render,
         engine("serve", "m", "--block-size", "64", "--kv-events-config", json.dumps(config)) as server,
     ):
-        assert not socket.poll(500)
+        subscribed(socket)
         for path, body in asked.items():
             server.ask(path, body)
             assert socket.poll(10_000)
