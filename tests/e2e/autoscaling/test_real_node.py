@@ -96,9 +96,15 @@ def test_load_wakes_engines_and_its_end_lets_them_go(real_node, quick: Path, tmp
         with clients.at_work(CLIENTS):
             wait("two engines at least", lambda: now()[1] >= 2 and clients.answered > 0, limit_s=90, why=now)
             with real_node.forwarded("monitoring", "prometheus-operated", 9090) as prometheus:
-                proof = proved(real_node.kubeconfig, namespace, prometheus)
-            assert proof.outcome in (Outcome.PASS, Outcome.WARN), proof
-            assert [each for each in proof.evidence if each.where.startswith("Prometheus ")], proof
+                seen: list[Proof] = []
+
+                def reads() -> bool:
+                    """On a busy machine Prometheus may be late, and KEDA's fallback stands in for a moment."""
+                    seen.append(proved(real_node.kubeconfig, namespace, prometheus))
+                    return seen[-1].outcome in (Outcome.PASS, Outcome.WARN)
+
+                wait("an autoscaler that reads numbers", reads, pause_s=1.0, why=lambda: seen[-1])
+            assert [each for each in seen[-1].evidence if each.where.startswith("Prometheus ")], seen[-1]
         assert clients.failed == []
         assert clients.answered >= CLIENTS
     wait("nobody asks any more, so nothing runs", lambda: now() == (0, 0), limit_s=60, why=now)
