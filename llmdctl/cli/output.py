@@ -118,7 +118,8 @@ def as_text(result: DataclassInstance, form: Format) -> str:
         return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
     import yaml
 
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=False))
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml where it is there: 8 x
+    return str(yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=False))
 
 
 def replace_file(file: Path, text: str | Iterable[str]) -> None:

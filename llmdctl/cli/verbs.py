@@ -4,6 +4,7 @@ costs more than most verbs need to start, and `--help` shows no more than a line
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
@@ -45,6 +46,7 @@ class LazyVerbs(TyperGroup):
         return name, load(name) if name is not None and found else None, rest
 
 
+@cache  # a test, or whoever calls `main` more than once, reads the options of a verb once
 def load(name: str) -> Any:  # noqa: ANN401 - typer keeps this type to itself
     """A verb with its options: `run` of its module, or `app` where the verb is a group of verbs."""
     module = import_module(f"llmdctl.cli.{name}")

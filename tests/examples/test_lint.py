@@ -13,19 +13,19 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
 from llmdctl.cli import main
+from tests import documents
 
 EXAMPLES = Path(__file__).parent
 CASES = sorted(folder.parent for folder in (EXAMPLES / "lint").glob("*/case.yaml"))
-TABLE = yaml.safe_load((EXAMPLES / "defects.yaml").read_text(encoding="utf-8"))
+TABLE = documents.load((EXAMPLES / "defects.yaml").read_text(encoding="utf-8"))
 ENTRIES = {**TABLE["defects"], **TABLE["self_checks"]}
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
 def test_findings(folder: Path, tmp_path, monkeypatch, capsys, golden) -> None:
-    case = yaml.safe_load((folder / "case.yaml").read_text(encoding="utf-8"))
+    case = documents.load((folder / "case.yaml").read_text(encoding="utf-8"))
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")

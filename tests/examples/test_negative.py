@@ -12,9 +12,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-import yaml
 
 from llmdctl.cli import main
+from tests import documents
 
 HERE = Path(__file__).parent / "negative"
 SHIPPED = re.compile(
@@ -25,7 +25,7 @@ CASES = sorted(folder.parent for folder in HERE.glob("*/case.yaml"))
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
 def test_exit_code_and_message(folder: Path, tmp_path, monkeypatch, capsys, golden) -> None:
-    case = yaml.safe_load((folder / "case.yaml").read_text())
+    case = documents.load((folder / "case.yaml").read_text())
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     if "make" in case:
         make(tmp_path, case["make"])

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests.documents import load
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class CaseFile:
 
     @cached_property
     def data(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = yaml.safe_load(self.file.read_text())
+        found: Mapping[str, Any] = load(self.file.read_text(encoding="utf-8"))
         return found
 
     @property

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-import yaml
 
+from tests import documents
 from tests.unit.charts.cases import CHARTS, at, merged
 
 DIALECTS: dict[str, dict[str, Any]] = {
@@ -66,7 +66,7 @@ def config(request, render) -> Mapping[str, Any]:
     dialect, name = request.param
     objects = render(merged(DIALECTS[dialect], INPUTS[name]), chart=CHARTS / "scheduler")
     data = next(item["data"] for item in objects if item["kind"] == "ConfigMap" and "epp-config.yaml" in item["data"])
-    loaded = yaml.safe_load(data["epp-config.yaml"])
+    loaded = documents.load(data["epp-config.yaml"])
     assert loaded["kind"] == "EndpointPickerConfig"
     return loaded
 

@@ -8,13 +8,13 @@ import sys
 from typing import Any
 
 import pytest
-import yaml
 
+from tests import documents
 from tests.unit.charts.cases import CHARTS
 
 ROOT = CHARTS.parent
 FILES = sorted((CHARTS / "scheduler" / "dialects").glob("*.yaml"))
-DIALECTS: dict[str, dict[str, Any]] = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8")) for file in FILES}
+DIALECTS: dict[str, dict[str, Any]] = {file.stem: documents.load(file.read_text(encoding="utf-8")) for file in FILES}
 
 
 def shape(value: object) -> object:
@@ -32,7 +32,7 @@ def test_versions_are_those_of_the_schema_and_of_the_chart() -> None:
     (listed,) = re.findall(r"# @schema \{enum: (\[.*\])\}\n    eppVersion", block)
     template = (CHARTS / "scheduler" / "templates" / "_dialect.tpl").read_text(encoding="utf-8")
     (known,) = re.findall(r'define "llmd-scheduler.versions" -\}\}(\[.*\])', template)
-    assert sorted(yaml.safe_load(listed)) == sorted(yaml.safe_load(known)) == sorted(DIALECTS)
+    assert sorted(documents.load(listed)) == sorted(documents.load(known)) == sorted(DIALECTS)
 
 
 @pytest.mark.parametrize("version", DIALECTS)

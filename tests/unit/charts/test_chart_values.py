@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests import documents
 from tests.unit.charts.cases import CHARTS, PARTS
 
 sys.path.insert(0, str(CHARTS.parent / "tools" / "charts"))
@@ -49,7 +49,7 @@ def test_every_value_read_is_documented(chart) -> None:
 def test_schema_has_the_keys_of_the_values(chart) -> None:
     folder = CHARTS / chart
     document = json.loads((folder / "values.schema.json").read_text("utf-8"))
-    defaults = yaml.safe_load((folder / "values.yaml").read_text("utf-8"))
+    defaults = documents.load((folder / "values.yaml").read_text("utf-8"))
     assert set(_keys(document, document, defaults)) == set(_leaves(defaults))
     assert set(document["properties"]) - set(defaults) == {"llmd-library"}
 

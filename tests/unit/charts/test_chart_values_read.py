@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-import yaml
 
+from tests import documents
 from tests.unit.charts.cases import CHARTS, PARTS
 
 READ = re.compile(r"(?:\$|\s|\(|^)\.?(?:ctx\.)?Values((?:\.[A-Za-z][A-Za-z0-9]*)+)", re.MULTILINE)
 
 
 def _values(chart: str) -> dict[str, Any]:
-    loaded = yaml.safe_load((CHARTS / chart / "values.yaml").read_text(encoding="utf-8"))
+    loaded = documents.load((CHARTS / chart / "values.yaml").read_text(encoding="utf-8"))
     assert isinstance(loaded, dict)
     return loaded
 

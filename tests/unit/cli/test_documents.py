@@ -10,10 +10,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import yaml
 
 from llmdctl import assets
 from llmdctl.cli import main
+from tests import documents
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -52,7 +52,7 @@ def test_yaml_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     main(["recipe", "list", "-o", "json"])
     as_json = json.loads(capsys.readouterr().out)
     main(["recipe", "list", "-o", "yaml"])
-    assert yaml.safe_load(capsys.readouterr().out) == as_json
+    assert documents.load(capsys.readouterr().out) == as_json
 
 
 def test_an_error_is_a_document_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 
 from llmdctl import assets
 from llmdctl.cli import main
 from llmdctl.model.inventory import Inventory, Section, Seen
 from llmdctl.model.inventory_file import dump, load
+from tests import documents
 
 NODE: dict[str, Any] = {
     "apiVersion": "v1",
@@ -73,7 +73,7 @@ def test_nodes_in_other_forms(file: Path, output: str, capsys: pytest.CaptureFix
     assert "h200" in captured.out
     assert captured.err == ""
     if output == "yaml":
-        assert yaml.safe_load(captured.out)["nodes"][0]["free"] == 5
+        assert documents.load(captured.out)["nodes"][0]["free"] == 5
 
 
 def test_without_pods_nobody_knows_what_is_free(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -103,7 +103,7 @@ def test_without_a_file_the_inventory_itself_goes_to_stdout(
     file: Path, output: str, capsys: pytest.CaptureFixture[str]
 ):
     assert main(["inventory", "--inventory", str(file), "-o", output]) == 0
-    document = yaml.safe_load(capsys.readouterr().out)
+    document = documents.load(capsys.readouterr().out)
     schema = json.loads((assets.schemas() / "inventory.schema.json").read_text())
     jsonschema.validate(document, schema, cls=jsonschema.Draft202012Validator)
 

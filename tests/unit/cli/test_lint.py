@@ -9,11 +9,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import yaml
 
 from llmdctl import assets
 from llmdctl.cli import main
 from llmdctl.lint import CODES
+from tests import documents
 
 ROOT = Path(__file__).resolve().parents[3]
 GOOD = "apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: demo}\nspec: {ports: [{port: 80}]}\n"
@@ -182,7 +182,7 @@ def test_partial_takes_what_a_commit_hook_hands_over(here: Path) -> None:
 
 
 def test_the_commit_hook_names_a_verb_and_options_that_exist(here: Path) -> None:
-    hook = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())[0]
+    hook = documents.load((ROOT / ".pre-commit-hooks.yaml").read_text())[0]
     program, *arguments = hook["entry"].split()
     assert program == "llmdctl"
     assert main([*arguments, "good.yaml"]) == 0

@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-import yaml
 
 from llmdctl import assets
 from llmdctl.cli import main
 from llmdctl.preflight import CHECKS, LEFT_OUT
+from tests import documents
 
 INVENTORIES = Path(__file__).resolve().parents[2] / "fixtures" / "inventories"
 GKE = str(INVENTORIES / "gke.yaml")
@@ -79,7 +79,7 @@ def test_json_fits_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
     wanted = {row["role"]: row["replicas_wanted"] for row in document["placement"]["roles"]}
     assert wanted["decode"] == len([pod for pod in pods if pod["role"] == "decode" and pod["pod"] == 0])
     code, out, _ = run(capsys, *FITS_NOT, "-o", "yaml")
-    assert yaml.safe_load(out) == document
+    assert documents.load(out) == document
 
 
 def test_a_code_or_a_category_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,14 +10,13 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llmdctl.lint import Manifest
 from llmdctl.lint.pods import pods_of
 from llmdctl.lint.recognition import engine_of, epp_line
 from llmdctl.model.hop import Diagnosis
 from llmdctl.release.doctor import Scene, diagnose
 from llmdctl.release.doctor.scene import Answer, AskedKey, LogKey, Tried, Unread
+from tests import documents
 from tests.unit.case_file import CaseFile, merged
 
 FOLDER = Path(__file__).resolve().parents[2] / "cases" / "doctor"
@@ -93,7 +92,7 @@ def _parts(names: list[str]) -> Iterator[dict[str, Any]]:
 
 @cache
 def _part(name: str) -> list[dict[str, Any]]:
-    read: list[dict[str, Any]] = yaml.safe_load((FOLDER / "parts" / f"{name}.yaml").read_text())
+    read: list[dict[str, Any]] = documents.load((FOLDER / "parts" / f"{name}.yaml").read_text())
     return read
 
 

@@ -9,12 +9,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
-import yaml
 
 from llmdctl.errors import ForbiddenError, UsageError
 from llmdctl.release.bundle import masked_text, pack, proved, write
 from llmdctl.release.doctor import diagnose
 from llmdctl.release.doctor.scene import LogKey
+from tests import documents
 from tests.fakes.cluster import FakeCluster
 from tests.unit.doctor.scenes import FOLDER, scene_of
 from tests.unit.verify.world import World
@@ -37,7 +37,7 @@ SECRETS = {
 
 
 def _planted() -> dict[str, object]:
-    case = yaml.safe_load((FOLDER / "healthy-standalone.yaml").read_text())
+    case = documents.load((FOLDER / "healthy-standalone.yaml").read_text())
     applied = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"password": SECRETS["annotation"]})}
     container = {
         "name": "vllm",
@@ -122,7 +122,7 @@ def test_what_may_not_be_read_is_said_and_secrets_are_never_asked_for(tmp_path: 
 def test_the_proofs_of_a_helm_release_are_in_it(tmp_path: Path, request_: bool, sent: int) -> None:
     world = World()
     world.verify("LV1001")  # makes the objects
-    case = yaml.safe_load((FOLDER / "healthy-standalone.yaml").read_text())
+    case = documents.load((FOLDER / "healthy-standalone.yaml").read_text())
     annotations = {"meta.helm.sh/release-name": "pd", "meta.helm.sh/release-namespace": "llm"}
     case["change"] = [{"object": "InferencePool/qwen", "merge": {"metadata": {"annotations": annotations}}}]
     scene = scene_of(case)
@@ -144,7 +144,7 @@ def test_a_pool_that_helm_did_not_install_has_no_proofs_and_a_broken_chain_gets_
     world = World()
     scene = scene_of(_planted())
     assert proved(world.cluster, lambda: world.helm, scene, diagnose(scene), request=True) == ({}, [])
-    case = yaml.safe_load((FOLDER / "pool-target-port.yaml").read_text())
+    case = documents.load((FOLDER / "pool-target-port.yaml").read_text())
     annotations = {"meta.helm.sh/release-name": "nobody"}
     case["change"] += [{"object": "InferencePool/qwen", "merge": {"metadata": {"annotations": annotations}}}]
     scene = scene_of(case)

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from llmdctl.model.check import Outcome
 from llmdctl.model.hop import HEALTHY
+from tests import documents
 from tests.unit.doctor.page import PAGE, page
 from tests.unit.doctor.scenes import FaultCase, all_cases
 from tests.unit.release import scalers
@@ -18,7 +18,7 @@ from tests.unit.verify import cases as proofs
 CASES = all_cases()
 PLACEHOLDER = re.compile(r"\b[A-Z]{4,}\b|<[a-z]+>")  # what a person would have to fill in
 ROOT = Path(__file__).resolve().parents[3]
-KNOWN = yaml.safe_load((ROOT / "tests" / "cases" / "faults.yaml").read_text(encoding="utf-8"))
+KNOWN = documents.load((ROOT / "tests" / "cases" / "faults.yaml").read_text(encoding="utf-8"))
 DEFECTS = [f"defect-{number}" for number in range(1, 23)]
 PAINS = [f"pain-{number}" for number in (1, 2, 3, 9, 12, 13)]
 OF = [

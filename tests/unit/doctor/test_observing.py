@@ -6,13 +6,13 @@ import json
 from dataclasses import replace
 
 import pytest
-import yaml
 
 from llmdctl.errors import ClusterError, NoAnswerError, NoKubeletError
 from llmdctl.kube import Reply
 from llmdctl.model.check import Outcome
 from llmdctl.model.hop import HEALTHY, UNDECIDED, HopName
 from llmdctl.release.doctor import diagnose, observe
+from tests import documents
 from tests.fakes.clock import FakeClock
 from tests.fakes.cluster import FakeCluster, resource
 from tests.fakes.pods import PodRequest
@@ -28,7 +28,7 @@ KINDS = (
 
 
 def _cluster(case: str) -> FakeCluster:
-    scene = scene_of(yaml.safe_load((FOLDER / f"{case}.yaml").read_text()))
+    scene = scene_of(documents.load((FOLDER / f"{case}.yaml").read_text()))
     cluster = FakeCluster()
     cluster.kinds += KINDS
     for obj in scene.objects:
@@ -210,7 +210,7 @@ def _asks_for_a_token(asked: PodRequest) -> Reply:
 
 
 def test_a_release_narrows_the_chains_and_a_name_that_is_not_there_gives_none() -> None:
-    scene = scene_of(yaml.safe_load((FOLDER / "healthy-agentgateway.yaml").read_text()))
+    scene = scene_of(documents.load((FOLDER / "healthy-agentgateway.yaml").read_text()))
     assert len(diagnose(scene, release="qwen").chains) == 1
     assert not diagnose(scene, release="other").chains
     assert not diagnose(scene, pool="other").chains

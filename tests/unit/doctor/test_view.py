@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from llmdctl.cli.views.doctor import page
 from llmdctl.model.hop import BROKEN, HEALTHY, UNDECIDED, Diagnosis
 from llmdctl.release.doctor import diagnose
+from tests import documents
 from tests.unit.doctor.scenes import FOLDER, scene_of
 
 
 def _diagnosis(name: str) -> Diagnosis:
-    return diagnose(scene_of(yaml.safe_load((FOLDER / f"{name}.yaml").read_text())))
+    return diagnose(scene_of(documents.load((FOLDER / f"{name}.yaml").read_text())))
 
 
 @pytest.mark.parametrize(

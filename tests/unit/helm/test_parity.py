@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from llmdctl import assets, programs
 from llmdctl.helm import Rendered, Renderer, open_renderer
 from llmdctl.helm.embedded import EmbeddedHelm, importable
 from llmdctl.model.release import ReleaseSpec
+from tests import documents
 
 pytestmark = pytest.mark.programs
 
@@ -59,6 +59,6 @@ def test_null_and_missing_values(engines: dict[str, Renderer]):
 @pytest.mark.parametrize("file", sorted(assets.paths().glob("*/values.yaml")), ids=lambda path: path.parent.name)
 def test_every_recipe(engines: dict[str, Renderer], file: Path):
     """As it comes; every other cell, by both programs and the embedded engine, is in tests/parity."""
-    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    values = documents.load(file.read_text(encoding="utf-8"))
     spec = replace(SMALL, name="pd", chart=assets.charts() / "llmd", values=values)
     assert same(engines, spec).objects

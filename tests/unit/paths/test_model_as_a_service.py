@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-import yaml
 
 from llmdctl import assets
 from llmdctl.helm import open_renderer
@@ -14,6 +13,7 @@ from llmdctl.model.release import ReleaseSpec
 from llmdctl.model.selection import Overrides, Selection
 from llmdctl.recipe import Catalog, compose
 from llmdctl.values import build
+from tests import documents
 from tests.unit.paths import data
 
 FRONT = assets.paths() / "model-as-a-service" / "front.yaml"
@@ -101,7 +101,7 @@ def test_a_sleeping_model_is_woken_by_a_request_that_may_wait_as_long_as_it_load
     assert "replicas" not in objects[("Deployment", "small-aggregate")]["spec"]
     queue = next(trigger for trigger in scaled["triggers"] if trigger["name"] == "queue")
     assert queue["metricType"] == "AverageValue"  # with Value there is nothing to multiply at zero replicas
-    config = yaml.safe_load(objects[("ConfigMap", "small-epp")]["data"]["epp-config.yaml"])
+    config = documents.load(objects[("ConfigMap", "small-epp")]["data"]["epp-config.yaml"])
     assert "flowControl" in config["featureGates"]
     startup = objects[("Deployment", "small-aggregate")]["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
     longest_s = startup["periodSeconds"] * startup["failureThreshold"]

@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-import yaml
 
 from llmdctl import assets
 from llmdctl.errors import RecipeError
@@ -17,6 +16,7 @@ from llmdctl.helm import open_renderer
 from llmdctl.model.selection import Overrides, Selection
 from llmdctl.recipe import Catalog, compose
 from llmdctl.values import build
+from tests import documents
 
 Manifest = dict[str, Any]
 
@@ -33,7 +33,7 @@ def rendered(*sets: str, **chosen: str) -> list[Manifest]:
 
 def picker(objects: list[Manifest]) -> Manifest:
     (text,) = (found["data"]["epp-config.yaml"] for found in objects if "epp-config.yaml" in found.get("data", {}))
-    return yaml.safe_load(text)
+    return documents.load(text)
 
 
 def plugin(configuration: Manifest, kind: str) -> Manifest:

@@ -29,6 +29,7 @@ import yaml
 from llmdctl import assets
 from llmdctl.helm import open_renderer
 from llmdctl.lint import lint_objects
+from llmdctl.model.finding import Report
 from llmdctl.model.inventory import Inventory, Section, Seen
 from llmdctl.model.recipe import Recipe
 from llmdctl.model.sections import NAMES
@@ -72,10 +73,10 @@ class Example:
                 accelerators=accelerators(), linted=lint_objects(own) if own else None,
             )  # fmt: skip
         name = self.written.get("release", chosen["path"])
-        recipe, objects = rendered(name, namespace, frozen(chosen))
+        recipe, objects, linted = rendered(name, namespace, frozen(chosen))
         return Case(
             inventory=inventory, objects=(*objects, *own), recipe=recipe, release=name, namespace=namespace,
-            accelerators=accelerators(), linted=lint_objects((*objects, *own)),
+            accelerators=accelerators(), linted=lint_objects((*objects, *own)) if own else linted,
         )  # fmt: skip
 
 
@@ -131,14 +132,15 @@ def frozen(chosen: Mapping[str, Any]) -> Chosen:
 
 
 @cache
-def rendered(name: str, namespace: str, chosen: tuple[tuple[str, Any], ...]) -> tuple[Recipe, Objects]:
-    """A recipe and its objects, each with its namespace."""
+def rendered(name: str, namespace: str, chosen: tuple[tuple[str, Any], ...]) -> tuple[Recipe, Objects, Report]:
+    """A recipe, its objects, each with its namespace, and what the linter says of them."""
     facets = dict(chosen)
     overrides = Overrides(sets=facets.pop("set", ()), role_settings=facets.pop("role", ()), force=True)
     recipe = compose(catalog(), Selection(**facets), overrides)
     spec = build(recipe, name=name, namespace=namespace)
-    objects = open_renderer().render(spec, kube_version="1.34.4").objects
-    return recipe, tuple(_placed(obj, namespace) for obj in objects)
+    made = open_renderer().render(spec, kube_version="1.34.4").objects
+    objects = tuple(_placed(obj, namespace) for obj in made)
+    return recipe, objects, lint_objects(objects)
 
 
 def _placed(obj: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:

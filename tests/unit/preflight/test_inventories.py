@@ -6,7 +6,6 @@ from functools import cache
 
 import pytest
 
-from llmdctl.lint import lint_objects
 from llmdctl.model.check import Outcome, PreflightReport
 from llmdctl.model.inventory_file import dump, load
 from llmdctl.preflight import preflight
@@ -31,10 +30,10 @@ CELLS = [(shape, path) for shape in SHAPES for path in PATHS]
 def case(shape: str, path: str) -> Case:
     chosen = {"path": path, "platform": shape, **SHAPES[shape]}
     chosen["fabric"] = OTHER_FABRIC.get((shape, path), chosen["fabric"])
-    recipe, objects = rendered(path, "llm-d", frozen(chosen))
+    recipe, objects, linted = rendered(path, "llm-d", frozen(chosen))
     return Case(
         inventory=load(INVENTORIES / f"{shape}.yaml"), objects=objects, recipe=recipe, release=path, namespace="llm-d",
-        accelerators=accelerators(), linted=lint_objects(objects),
+        accelerators=accelerators(), linted=linted,
     )  # fmt: skip
 
 

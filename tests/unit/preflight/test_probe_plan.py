@@ -40,7 +40,7 @@ def pod(on: str, gpus: int, **labels: str) -> dict[str, Any]:
 
 
 def case(*nodes: dict[str, Any], pods: tuple[dict[str, Any], ...] = ()) -> Case:
-    recipe, objects = rendered("pd", "llm", (("path", "pd-disaggregation"),))
+    recipe, objects, _ = rendered("pd", "llm", (("path", "pd-disaggregation"),))
     sections = {
         "nodes": Section(seen=Seen.OK, items=nodes),
         "pods": Section(seen=Seen.OK, items=pods),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from llmdctl.lint import lint_objects
 from llmdctl.model.inventory import Inventory
 from llmdctl.model.inventory_file import dump, load, redact
 from llmdctl.preflight import Case, preflight
@@ -14,10 +13,10 @@ FILES = sorted(INVENTORIES.glob("*.yaml"))
 
 
 def outcomes(inventory: Inventory) -> dict[str, str]:
-    recipe, objects = rendered("bench", "default", (("accelerator", "h200"), ("path", "pd-disaggregation")))
+    recipe, objects, linted = rendered("bench", "default", (("accelerator", "h200"), ("path", "pd-disaggregation")))
     case = Case(
         inventory=inventory, objects=objects, recipe=recipe, release="bench", namespace="default",
-        accelerators=accelerators(), linted=lint_objects(objects),
+        accelerators=accelerators(), linted=linted,
     )  # fmt: skip
     report = preflight(case)
     assert not [result for result in report.results if "This is a bug" in result.message]

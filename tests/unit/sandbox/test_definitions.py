@@ -6,11 +6,11 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 
 from llmdctl.sandbox.definitions import DOCUMENTED, SOURCE, _bare, stages, written_from_documentation
 from llmdctl.sandbox.fault_stages import Fault, FaultKind
 from llmdctl.sandbox.fault_stages import stages as fault_stages
+from tests import documents
 
 FAULTS = [
     Fault(name="crash-loop-1", kind=FaultKind.CRASH_LOOP, namespace="a", container="main", log=("x",)),
@@ -29,7 +29,7 @@ def name(item: dict[str, Any]) -> str:
 def filled(template: str) -> Any:
     """The template with every Go action taken away, read as YAML: an action's own text stands for its value."""
     alone = re.sub(r"^\s*(\{\{.*?\}\}\s*)+$", "", template, flags=re.MULTILINE)
-    return yaml.safe_load(re.sub(r"\{\{.*?\}\}", "value", alone, flags=re.DOTALL))
+    return documents.load(re.sub(r"\{\{.*?\}\}", "value", alone, flags=re.DOTALL))
 
 
 @pytest.mark.parametrize("stage", ORDINARY + OF_FAULTS, ids=name)

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from llmdctl import assets
 from llmdctl.errors import UsageError
 from llmdctl.sandbox.nodes import SimulatedNodes, node_from_facet, parse_counts
+from tests import documents
 
 TEMPLATE = {
     "count_per_node": 8,
@@ -59,7 +59,7 @@ def test_nodes_are_numbered():
 
 @pytest.mark.parametrize("file", FACETS, ids=lambda file: file.stem)
 def test_every_accelerator_facet_makes_a_node_of_strings(file):
-    facet = yaml.safe_load(file.read_text())
+    facet = documents.load(file.read_text())
     made = node_from_facet(facet["node"], 0, accelerator=facet["name"], kubelet_port=1)
     values = [made["metadata"]["labels"], made["status"]["capacity"], made["status"]["allocatable"]]
     assert all(isinstance(value, str) for mapping in values for value in mapping.values())

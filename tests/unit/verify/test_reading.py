@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from llmdctl.lint.metric_names import engine_metrics, epp_metrics
 from llmdctl.prometheus import parse
@@ -17,6 +16,7 @@ from llmdctl.release.verify.loaded import loaded, rendered
 from llmdctl.release.verify.names import CACHED, ENGINES, EPP, FETCHED, PROMPT, first, split
 from llmdctl.release.verify.prompts import BUDGET, PLAN, prompt, prompt_words, requests
 from llmdctl.release.verify.timeouts import limits, seconds_of
+from tests import documents
 from tests.unit.verify.world import ENVOY
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,7 +41,7 @@ def test_every_name_of_a_scheduler_is_one_that_its_version_has(version: str):
 
 @pytest.mark.parametrize("version", ["0.7.1", "0.9.0"])
 def test_the_log_of_a_real_scheduler_tells_what_it_loaded(version: str):
-    config = yaml.safe_load((LOGS / f"{version}.yaml").read_text())
+    config = documents.load((LOGS / f"{version}.yaml").read_text())
     found = loaded((LOGS / f"{version}.log").read_text().splitlines())
     assert found is not None
     assert rendered(config).differences(found) == []
@@ -60,7 +60,7 @@ CHANGES = {
 @pytest.mark.parametrize("version", ["0.7.1", "0.9.0"])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
 def test_each_difference_is_seen(version: str, change):
-    config = yaml.safe_load((LOGS / f"{version}.yaml").read_text())
+    config = documents.load((LOGS / f"{version}.yaml").read_text())
     found = loaded((LOGS / f"{version}.log").read_text().splitlines())
     changed = copy.deepcopy(config)
     change(changed)

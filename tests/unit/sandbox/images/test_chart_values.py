@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from llmdctl import assets
 from llmdctl.errors import LlmdctlError
@@ -17,6 +16,7 @@ from llmdctl.model.selection import Overrides, Selection
 from llmdctl.recipe import Catalog, compose
 from llmdctl.sandbox import images
 from llmdctl.values import build
+from tests import documents
 from tests.unit.sandbox.images.test_dialect import FLAGS
 
 CATALOG = Catalog.load([assets.paths()])
@@ -38,7 +38,7 @@ def of(value: object) -> Iterator[str]:
 def repository(place: str) -> str:
     """The repository that the chart's own values name at a place."""
     chart, *keys = place.split(".")
-    value: Any = yaml.safe_load((assets.charts() / chart / "values.yaml").read_text(encoding="utf-8"))
+    value: Any = documents.load((assets.charts() / chart / "values.yaml").read_text(encoding="utf-8"))
     for key in keys:
         value = value[key]
     return f"{value['registry']}/{value['repository']}"
@@ -83,7 +83,7 @@ def test_the_default_paths_run_with_the_pinned_picker(tmp_path, monkeypatch):
 
 def test_a_digest_of_the_recipe_does_not_stay(tmp_path, picker):
     picker(FLAGS["0.9"])
-    values = yaml.safe_load(images.write_values(tmp_path / "values.yaml").read_text(encoding="utf-8"))
+    values = documents.load(images.write_values(tmp_path / "values.yaml").read_text(encoding="utf-8"))
     blocks = [values["scheduler"]["image"], values["modelserver"]["roleDefaults"]["image"]]
     assert [block["digest"] for block in blocks] == ["", ""]
     assert values["global"]["llmd"]["eppVersion"] == "0.9"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import yaml
 
 import llmdctl
 from llmdctl import assets
 from llmdctl.programs import CATALOG
 from llmdctl.sandbox.images.distributions import closure
 from llmdctl.sandbox.images.facet import FILE, Distributions, OwnPackage, PackageFile, ProgramLayer, facets
+from tests import documents
 
 PROJECT = tomllib.loads((Path(llmdctl.__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LAYERS = [layer for image in facets().images.values() for layer in image.layers]
@@ -41,14 +41,14 @@ def chart_images() -> set[str]:
     for chart in (assets.charts() / "llmd" / "charts").iterdir():
         file = chart / "values.yaml"
         if file.exists():
-            walk(yaml.safe_load(file.read_text(encoding="utf-8")), chart.name)
+            walk(documents.load(file.read_text(encoding="utf-8")), chart.name)
     return found
 
 
 def test_it_fits_its_schema():
     schema = json.loads((assets.schemas() / "sandbox-images.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
-    stated = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    stated = documents.load(FILE.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(stated)
     stated["images"]["pause"]["layers"][0]["unknown"] = 1
     with pytest.raises(jsonschema.ValidationError):
