@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from llmdctl.sandbox.api import Resource
 from tests.e2e.doctor.seeding import Patient, told
@@ -215,6 +215,7 @@ GATEWAY: Mapping[str, Seeded] = {
         "The route names the pool's API group of before v1", ROUTES, "route", "inference.networking.x-k8s.io",
         patch=_backend(group="inference.networking.x-k8s.io"),
     ),
+    "no-route": Seeded("No route leads to the pool", ROUTES, "route", "no HTTPRoute leads to this pool"),
     "weight": Seeded("All weights are 0", ROUTES, "route", "weight 0", patch=_backend(weight=0)),
     "target-port": Seeded(
         "A target port that nobody listens on", POOLS, "pool", "8099", patch=_to(targetPorts=[{"number": 8099}])
@@ -222,5 +223,3 @@ GATEWAY: Mapping[str, Seeded] = {
     "tls": Seeded("Istio is not told that the picker serves TLS", RULES, "epp", "no DestinationRule", "-epp"),
 }  # fmt: skip
 """In the objects of a release behind a Gateway."""
-
-NO_ROUTE: Final = Seeded("No route leads to the pool", ROUTES, "route", "no HTTPRoute leads to this pool")

@@ -13,7 +13,7 @@ from llmdctl.model.check import Outcome
 from llmdctl.model.hop import HopName
 from llmdctl.sandbox.api import Resource
 from tests.e2e.datapath.serving import llmdctl
-from tests.e2e.doctor.seeded import GATEWAY, NO_ROUTE, Seeded, assert_named_at_once
+from tests.e2e.doctor.seeded import GATEWAY, Seeded, assert_named_at_once
 from tests.e2e.doctor.seeding import Patient, told
 from tests.e2e.sandbox.objects import GATEWAYS, ROUTES, wait
 
@@ -60,10 +60,6 @@ def test_objects_are_right_and_of_engines_that_nobody_runs_nothing_is_known(pati
 @pytest.mark.parametrize("fault", GATEWAY)
 def test_the_way_through_a_gateway(patient: Patient, fault: str) -> None:
     assert_named_at_once(patient, GATEWAY[fault])
-
-
-def test_a_pool_that_no_route_leads_to(patient: Patient) -> None:
-    assert_named_at_once(patient, NO_ROUTE)
 
 
 def test_a_gateway_that_is_not_programmed(patient: Patient) -> None:
