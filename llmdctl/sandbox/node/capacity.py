@@ -20,7 +20,9 @@ from llmdctl.errors import UsageError
 _SUFFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
 }  # fmt: skip
-_NAMES = 240  # that stand for one processor: each is a character longer, and a file name has 255
+_NAMES = 240
+"""How many names stand for one processor: each is a character longer than the one before, and a file name has 255
+(NAME_MAX of https://github.com/torvalds/linux/blob/v6.12/include/uapi/linux/limits.h)."""
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti|)")
 
 
