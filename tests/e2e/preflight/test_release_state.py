@@ -21,6 +21,7 @@ from llmdctl.model.inventory import Inventory
 from llmdctl.model.inventory_file import dump, load
 from llmdctl.preflight.case import Case
 from llmdctl.preflight.checks import CHECKS
+from llmdctl.preflight.crd import judged_groups
 from llmdctl.preflight.judging import judge
 from llmdctl.release import InstallOptions, install
 from llmdctl.sandbox.api import MERGE, Resource
@@ -69,8 +70,9 @@ class Place:
         recipe, objects = rendered(NAME, self.namespace, frozen({"path": path, **facets}))
         wanted = SECTIONS if self.known is None else SECTIONS & OF_THE_RECIPE
         taken = capture(
-            self.cluster, objects=objects, namespace=self.namespace, release=NAME, sections=wanted, timeout_s=60
-        )
+            self.cluster, objects=objects, namespace=self.namespace, release=NAME, sections=wanted,
+            crd_groups=judged_groups(objects, recipe), timeout_s=60,
+        )  # fmt: skip
         if self.known is not None:
             taken = replace(self.known, sections={**self.known.sections, **taken.sections})
         file = self.folder / "inventory.yaml"
