@@ -173,6 +173,9 @@ static_resources:
       lb_policy: LEAST_REQUEST
       connect_timeout: 10s
       dns_refresh_rate: 5s
+      # Asked for IPv6 first, c-ares tries the name with every suffix of the search list, and then alone: seven questions
+      # more each time. The listeners above are IPv4's too.
+      dns_lookup_family: V4_ONLY
       load_assignment:
         cluster_name: fallback
         endpoints:

@@ -202,12 +202,13 @@ def _grpc(name: str, host: str, port: int) -> dict[str, Any]:
         "@type": f"{_TYPE}extensions.transport_sockets.tls.v3.UpstreamTlsContext",
         "common_tls_context": {"alpn_protocols": ["h2"]},
     }
-    address = {"socket_address": {"address": host, "port_value": port}}
+    address = {"socket_address": {"address": f"{host}.", "port_value": port}}  # the whole name: no search list is tried
     return {
         "name": name,
         "type": "STRICT_DNS",
         "connect_timeout": "2s",
         "dns_refresh_rate": "1s",
+        "dns_lookup_family": "V4_ONLY",
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
