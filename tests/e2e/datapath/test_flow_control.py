@@ -19,7 +19,7 @@ from tests.e2e.datapath.serving import ALERT, Serving, curl, flags
 from tests.e2e.sandbox.objects import wait
 
 MODEL = "Qwen/Qwen3-32B"
-TTL_S = 5.0
+TTL_S = 10.0  # the tests before wait for two seconds, on a busy machine for more, and nothing may expire in them
 SWEEP_S = 1.0  # how often the endpoint picker looks for requests whose time is over
 BATCH = 4  # requests that the engine runs at a time; one engine, so that answers come in the order of the queue
 FILLERS = BATCH + 3
