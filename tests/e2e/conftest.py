@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import psutil
 import pytest
@@ -33,7 +33,8 @@ from llmdctl.sandbox.images import dialect
 from llmdctl.sandbox.record import read
 from tests.e2e import certificate
 from tests.e2e.inside import Inside
-from tests.e2e.sandbox.objects import DEPLOYMENTS, JOBS, LWS, NAMESPACES, PODS, REPLICA_SETS, SECRETS, wait
+from tests.e2e.sandbox.objects import DEPLOYMENTS, JOBS, LWS, NAMESPACES, PODS, REPLICA_SETS, SECRETS, SERVICES, wait
+from tests.e2e.sandbox.objects import SCALED as SCALED_OBJECTS
 
 NODES = {"h200": 8, "h100": 2, "b200": 2, "l4": 2, "mi300x": 2, "cpu": 4}
 _PREFIX = "test-"
@@ -51,6 +52,7 @@ class Plane:
     worker: str
     _numbers: Iterator[int]
     made: list[str] = field(default_factory=list)  # namespaces, in their order
+    haste: ClassVar[str] = ""  # how a deletion of pods is asked for
 
     @property
     def name(self) -> str:
@@ -93,7 +95,7 @@ class Plane:
         for kind in (DEPLOYMENTS, JOBS):
             self.api.delete(f"{kind.url(namespace=namespace)}?propagationPolicy=Background")
         wait(f"the end of workloads in {namespace}", lambda: not any(map(items, (DEPLOYMENTS, REPLICA_SETS, JOBS))))
-        self.api.delete(PODS.url(namespace=namespace))
+        self.api.delete(f"{PODS.url(namespace=namespace)}{self.haste}")
         wait(f"namespace {namespace} without pods", lambda: not items(PODS))
 
 
@@ -115,6 +117,8 @@ def simulated(counts: dict[str, int]) -> list[sandbox.SimulatedNodes]:
 class RealNode(Plane):
     """The session's sandbox with a real node that claims 40 H200, for several releases at once."""
 
+    haste: ClassVar[str] = "?gracePeriodSeconds=0"  # nobody asks these containers any more: they need not drain
+
     @property
     def values(self) -> Path:
         """The values that name its images, for `-f`."""
@@ -127,10 +131,16 @@ class RealNode(Plane):
         return name
 
     def empty(self, namespace: str) -> None:
-        """As for every plane, but containers are not waited for that drain: nobody asks them any more."""
+        """As for every plane, but containers are not waited for that drain."""
         self.api.delete(NAMESPACES.url(namespace))
-        self.api.delete(f"{PODS.url(namespace=namespace)}?gracePeriodSeconds=0")
+        self.api.delete(f"{PODS.url(namespace=namespace)}{self.haste}")
         super().empty(namespace)
+
+    def free(self, namespace: str) -> None:
+        """As for every plane; before, what would make pods again, and what kube-proxy and KEDA would look after."""
+        for kind in (SCALED_OBJECTS, SERVICES):
+            self.api.delete(kind.url(namespace=namespace))
+        super().free(namespace)
 
     def forwarded(self, namespace: str, service: str, port: int | None = None) -> AbstractContextManager[str]:
         """The address of a service, as long as the context lasts."""
