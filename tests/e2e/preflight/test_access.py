@@ -65,7 +65,7 @@ class Deployer:
 
     def judged(self, *codes: str) -> list[CheckResult]:
         """Some checks, of one capture under this identity."""
-        recipe, objects = rendered(RELEASE, self.namespace, (("path", RECIPE),))
+        recipe, objects, _ = rendered(RELEASE, self.namespace, (("path", RECIPE),))
         seen = capture(
             connect(kubeconfig=self.kubeconfig), objects=objects, namespace=self.namespace, release=RELEASE,
             sections=("identity", "access", "dry-run", "namespaces"),
@@ -159,7 +159,7 @@ def test_with_what_the_two_remedies_give_the_recipe_installs_and_nothing_else_is
     assert main(install) == 0, capsys.readouterr()
     assert main(["uninstall", RELEASE, *where, "--yes"]) == 0, capsys.readouterr()
 
-    _, objects = rendered(RELEASE, deployer.namespace, (("path", RECIPE),))
+    _, objects, _ = rendered(RELEASE, deployer.namespace, (("path", RECIPE),))
     derived = {right.key[:4] for right in rights(objects, deployer.namespace, plurals={})}
     beyond = {(key, code) for key, code in deployer.asked()[begun:] if key not in derived}
     # preflight and uninstall look at what they may see; only a list or a get of what is not the recipe's
@@ -196,7 +196,7 @@ def test_each_right_is_needed(deployer: Deployer, lacks: Callable[[str, str], bo
             if "roleRef" in role:
                 del role["rules"]
         deployer.give(yaml.safe_dump_all(roles))
-    recipe, _ = rendered(RELEASE, deployer.namespace, (("path", RECIPE),))
+    recipe, *_ = rendered(RELEASE, deployer.namespace, (("path", RECIPE),))
     with pytest.raises(LlmdctlError) as caught:
         install(
             build(recipe, name=RELEASE, namespace=deployer.namespace), helm=open_helm(kubeconfig=deployer.kubeconfig),

@@ -127,7 +127,7 @@ def shipped() -> dict[str, dict[str, Any]]:
         {"path": "pd-disaggregation", "accelerator": "h200", "platform": "openshift", "fabric": "openshift-roce"},
     ]
     for facets in chosen:
-        _, objects = rendered("demo", "default", tuple(sorted(facets.items())))
+        _, objects, _ = rendered("demo", "default", tuple(sorted(facets.items())))
         for number, template in enumerate(templates(objects)):
             spec = copy.deepcopy(dict(template.spec)) | {"serviceAccountName": ACCOUNT}
             name = "-".join((*facets.values(), template.role, str(number)))

@@ -67,7 +67,7 @@ class Place:
 
     def results(self, path: str = PATH, **facets: str) -> Mapping[str, CheckResult]:
         """The results by their codes, of an inventory that was written and read."""
-        recipe, objects = rendered(NAME, self.namespace, frozen({"path": path, **facets}))
+        recipe, objects, _ = rendered(NAME, self.namespace, frozen({"path": path, **facets}))
         wanted = SECTIONS if self.known is None else SECTIONS & OF_THE_RECIPE
         taken = capture(
             self.cluster, objects=objects, namespace=self.namespace, release=NAME, sections=wanted,
@@ -146,7 +146,7 @@ def installed(plane: Plane, doors: tuple[Cluster, Helm], tmp_path_factory: pytes
     """A namespace with a release for B200, which no other test wants."""
     folder = tmp_path_factory.mktemp("installed")
     made = Place(plane=plane, cluster=doors[0], helm=doors[1], namespace=plane.namespace("state"), folder=folder)
-    recipe, _ = rendered(NAME, made.namespace, frozen({"path": PATH, "accelerator": "b200"}))
+    recipe, *_ = rendered(NAME, made.namespace, frozen({"path": PATH, "accelerator": "b200"}))
     spec = build(recipe, name=NAME, namespace=made.namespace)
     install(spec, helm=made.helm, cluster=made.cluster, options=InstallOptions(wait=False, gate=open_gate))
     yield made

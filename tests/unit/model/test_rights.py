@@ -123,7 +123,7 @@ def test_escalate_and_bind_are_asked_for_roles_and_bindings() -> None:
 
 
 def test_a_recipe_needs_what_its_manifest_holds_and_no_more() -> None:
-    _, objects = rendered("demo", NAMESPACE, (("path", "optimized-baseline"),))
+    _, objects, _ = rendered("demo", NAMESPACE, (("path", "optimized-baseline"),))
     found = rights(objects, NAMESPACE, plurals={})
     made = {(right.group, right.resource) for right in found if right.verb == "patch"}
     assert made == {
@@ -137,7 +137,7 @@ def test_a_recipe_needs_what_its_manifest_holds_and_no_more() -> None:
 
 
 def test_with_namespace_only_no_right_outside_the_namespace_is_needed_but_to_make_it() -> None:
-    _, objects = rendered(
+    _, objects, _ = rendered(
         "demo", NAMESPACE, (("path", "optimized-baseline"), ("set", ("global.llmd.namespaceOnly=true",)))
     )
     found = rights(objects, NAMESPACE, plurals={})
