@@ -16,15 +16,24 @@ from llmdctl.errors import HelmError
 from llmdctl.scalars import MERGE, Scalar, resolve
 
 _SOURCE = re.compile(r"^# Source: (\S+)", re.MULTILINE)
+_TEXT, _LIST, _MAPPING = (f"tag:yaml.org,2002:{name}" for name in ("str", "seq", "map"))
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is some ten times faster where it is there
 
 
 class _Loader(_BASE):  # type: ignore[misc]
     """A safe loader that leaves plain scalars to `llmdctl.scalars`."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {  # noqa: RUF012  PyYAML's own interface
-        "<": [(MERGE, re.compile("^<<$"))]
-    }
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: tuple[bool, bool]) -> str:
+        """The tag of a node that has none: of a scalar text, whatever it looks like."""
+        if kind is yaml.ScalarNode:
+            return MERGE if value == "<<" and implicit[0] else _TEXT
+        return _LIST if kind is yaml.SequenceNode else _MAPPING
+
+    def descend_resolver(self, *_: object) -> None:
+        """Nothing: no tag goes by the place of a node."""
+
+    def ascend_resolver(self) -> None:
+        """Nothing, likewise."""
 
 
 def _scalar(_: yaml.SafeLoader, node: yaml.ScalarNode) -> Scalar:
@@ -32,7 +41,7 @@ def _scalar(_: yaml.SafeLoader, node: yaml.ScalarNode) -> Scalar:
     return str(node.value) if node.style else resolve(node.value, None)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:str", _scalar)
+_Loader.add_constructor(_TEXT, _scalar)
 
 
 def parse_manifests(text: str) -> tuple[dict[str, Any], ...]:
