@@ -172,7 +172,8 @@ static_resources:
       type: STRICT_DNS
       lb_policy: LEAST_REQUEST
       connect_timeout: 10s
-      dns_refresh_rate: 5s
+      # As often as the picker is asked for its health: one that fails soon after the first engine is ready finds it here.
+      dns_refresh_rate: 1s
       # Asked for IPv6 first, c-ares tries the name with every suffix of the search list, and then alone: seven questions
       # more each time. The listeners above are IPv4's too.
       dns_lookup_family: V4_ONLY
