@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 from typing import Any, Final
 
-from llmdctl.lint.manifest import Place, look, rows
+from llmdctl.lint.manifest import Manifest, Place, look, rows
 from llmdctl.lint.pods import Container, Pod
 from llmdctl.lint.rule import codes
 from llmdctl.lint.world import World, same_namespace
@@ -20,6 +20,13 @@ CODES = codes(
         "The pod does not start until the object exists. What comes from elsewhere is a note, what is almost the name "
         "of an object here is an error. https://kubernetes.io/docs/concepts/configuration/configmap/",
     ),
+    (
+        "LD1931",
+        "Service that one label keeps from every pod",
+        Severity.WARNING,
+        "It has no endpoint, and whoever is sent there gets an error: 'no healthy upstream' of a proxy. "
+        "https://kubernetes.io/docs/concepts/services-networking/service/#services-without-selectors",
+    ),
 )
 _GIVEN: Final = ("kube-root-ca.crt", "openshift-service-ca.crt", "default")
 """What every namespace has."""
@@ -29,6 +36,23 @@ def check(world: World) -> Iterator[Finding]:
     for pod in world.pods:
         for kind, name, place in _references(pod):
             yield from _resolved(world, pod, kind, name, place)
+    for service in world.of_kind("Service"):
+        yield from _selected(world, service)
+
+
+def _selected(world: World, service: Manifest) -> Iterator[Finding]:
+    """A label that pods with all the others have with another value. One that no template has, a controller may add."""
+    selector = service.table("spec", "selector")
+    if not selector or world.selected(selector, service.namespace):
+        return
+    for key, value in selector.items():
+        others = {name: other for name, other in selector.items() if name != key}
+        have = {str(pod.labels[key]) for pod in world.selected(others, service.namespace) if key in pod.labels}
+        if have:
+            message = f"It selects no pod: those with its other labels have {key}={' or '.join(sorted(have))}"
+            remedy = "Select by the value that the pods have."
+            yield service.finding(CODES["LD1931"], ("spec", "selector", key), f"{message}, not {value}.", remedy)
+            return
 
 
 def _references(pod: Pod) -> Iterator[tuple[str, str, Place]]:

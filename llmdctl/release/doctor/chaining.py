@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from llmdctl.lint import Manifest
 from llmdctl.model.check import Evidence, Outcome
 from llmdctl.model.finding import Finding, Severity
 from llmdctl.model.hop import Also, Chain, Diagnosis, Hop, HopName
@@ -30,6 +31,7 @@ _LINT_KINDS: Final = frozenset(
         "HorizontalPodAutoscaler",
         "GCPBackendPolicy",
         "ConfigMap",
+        "Service",
     }
 )
 _HOPS: Final = frozenset(
@@ -115,7 +117,15 @@ def _mine(case: Case) -> set[str]:
             "ScaledObject", "HorizontalPodAutoscaler", "GCPBackendPolicy", namespace=case.namespace
         )
     }
+    mine |= {
+        service.identity for service in case.scene.of("Service", namespace=case.namespace) if _to_pool(case, service)
+    }
     return mine
+
+
+def _to_pool(case: Case, service: Manifest) -> bool:
+    """Whether a Service is meant for pods of the pool: a proxy's way past a picker that does not answer."""
+    return bool(case.selector) and case.selector.items() <= service.table("spec", "selector").items()
 
 
 def _shared(case: Case, entry: Finding) -> bool:
