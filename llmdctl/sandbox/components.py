@@ -6,6 +6,7 @@ Every listener is bound to 127.0.0.1. What is switched off, and why, stands besi
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ _SIMULATED_LEASE_S = 400  # renewed after a quarter of it; nobody waits for the 
 _PATIENCE_S = 500  # with such leases; by default all those nodes would be found lost between two renewals
 # More threads would make these two wait for each other, and wake each other, more than they would speed them up.
 _SINGLE_THREADED = frozenset({ETCD, CONTROLLER_MANAGER})
+# How far the API server's heap may grow before it looks for garbage, in percent. Go's own 100 takes 280 MB less (571 of
+# 849 after a start with 63 CRDs), and two seconds of a processor more until everything is served.
+_HEAP_GROWTH = "200"
 
 # component -> (user, groups) of its client certificate
 USERS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -250,6 +254,8 @@ def environment(component: str) -> dict[str, str]:
     """What a component needs in its environment beyond what all have."""
     if component in _SINGLE_THREADED:
         return {"GOMAXPROCS": "1"}
+    if component == API_SERVER:
+        return {"GOGC": os.environ.get("GOGC", _HEAP_GROWTH)}
     if component != ROUTING:
         return {}
     # Our own package from where it runs now, installed or checkout, whatever the current folder is.

@@ -315,7 +315,7 @@ def failing_on(plane, node):
     wait("a failing pod", lambda: any(pod["status"].get("containerStatuses") for pod in pods(plane, namespace)))
     yield
     sandbox.clear_faults(plane.name, fault.name)
-    plane.empty(namespace)
+    plane.free(namespace)
 
 
 def _lose_node_and_find_it_again(plane, namespace):

@@ -76,3 +76,11 @@ def test_the_control_plane_is_left_out_of_the_audit_log():
     rules = json.loads(components.audit_policy())["rules"]
     assert {user for user, _ in USERS.values()} <= set(rules[0]["users"])
     assert rules[-1] == {"level": "Metadata"}
+
+
+@pytest.mark.parametrize(("asked", "heap_growth"), [(None, "200"), ("50", "50")])
+def test_how_the_api_server_uses_memory_can_be_said_from_outside(monkeypatch, asked, heap_growth):
+    monkeypatch.delenv("GOGC", raising=False)
+    if asked:
+        monkeypatch.setenv("GOGC", asked)
+    assert components.environment(components.API_SERVER) == {"GOGC": heap_growth}
