@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 import pytest
 
+from llmdctl.prometheus import parse
 from tests.e2e.datapath.load import Load, running
 from tests.e2e.datapath.serving import Serving, settled
 from tests.e2e.doctor.healthy import assert_healthy
@@ -36,6 +37,8 @@ DRAIN_S = 10  # of a stopping pod, in place of 60: on a busy machine three were 
 # How long a leader that died keeps its lease: https://pkg.go.dev/sigs.k8s.io/controller-runtime/pkg/manager#Options
 LEASE_S = 15.0
 _CALM = 24  # answers in a row, about a second's
+NOBODY = "503: no healthy upstream"
+PROXY_STATS = 19001
 NOTICED_S = 5.0  # by then nobody sends anything to what has stopped
 
 
@@ -95,6 +98,7 @@ def test_two_that_both_serve(forms, real_node, capsys):
     crash = _measured(serving, *_crash(serving, real_node))
     rolled = _measured(serving, *_roll(serving, real_node))
     _print(capsys, "two replicas that both serve", crash, rolled)
+    assert NOBODY not in crash.why, "there is always an engine to fall back to"
     assert crash.last_lost_s < NOTICED_S, "lost is what ran through it, or was sent before anybody knew"
     assert crash.silent_s < NOTICED_S, "the other one serves meanwhile"
     assert rolled.lost == 0, "each has time to drain, and the other serves meanwhile"
@@ -108,12 +112,14 @@ def test_one(forms, real_node, capsys):
     crash = _measured(serving, *_crash(serving, real_node))
     rolled = _measured(serving, *_roll(serving, real_node))
     _print(capsys, "one replica", crash, rolled)
+    assert NOBODY not in crash.why, "there is always an engine to fall back to"
     assert rolled.lost == 0, "the new one is ready before the old one drains"
 
 
 def test_two_of_which_one_is_elected(elected, forms, capsys):
     crash = elected.result(timeout=90)
     _print(capsys, "two replicas, one elected", crash)
+    assert NOBODY not in crash.why, "there is always an engine to fall back to"
     assert crash.silent_s < 2 * LEASE_S, "the other one takes over"
     serving = forms["elected"]
     assert_healthy(serving.cluster, serving.namespace, serving.release)  # the killed one waits, and is no fault
@@ -167,7 +173,14 @@ def _is_calm(load: Load) -> bool:
     return len(last) == _CALM and not any(each.error for each in last)
 
 
+def _bridged(serving: Serving) -> bool:
+    """Whether every proxy knows engines for what no picker has placed: they are looked up once a second."""
+    told = (parse(serving.request(pod, PROXY_STATS, "GET", "/stats/prometheus").text) for pod in serving.pods("epp"))
+    return all(each.total("envoy_cluster_membership_total", envoy_cluster_name="fallback") for each in told)
+
+
 def _measured(serving: Serving, happen: Callable[[], object], over: Callable[[], bool]) -> Measured:
+    wait("proxies that know where to fall back to", lambda: _bridged(serving))
     with running(Load(serving.url, MODEL, clients=4, tokens=20, pause_s=0.1)) as load:
         wait("nothing lost any more", lambda: _is_calm(load))
         at_s = time.monotonic()
