@@ -59,8 +59,15 @@ def _run(stated: Mapping[str, Any] | None) -> Run | None:
 
 def covering(cells: Iterable[Cell], chosen: Mapping[str, str]) -> Cell | None:
     """Of the cells that cover a combination, the one that names most axes; the first of equals."""
-    found = [cell for cell in cells if all(chosen.get(axis) in names for axis, names in cell.match.items())]
-    return max(found, key=lambda cell: len(cell.match), default=None)
+    best: Cell | None = None
+    for cell in cells:
+        for axis, names in cell.match.items():
+            if chosen.get(axis) not in names:
+                break
+        else:
+            if best is None or len(cell.match) > len(best.match):
+                best = cell
+    return best
 
 
 def evidence_of(cells: Iterable[Cell], chosen: Mapping[str, str], defaults: Mapping[str, str]) -> Evidence:
