@@ -5,12 +5,28 @@ The scheduler spreads small pods over all eight nodes, and a pod with eight acce
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import pytest
 from filelock import FileLock
 
 from tests.e2e.conftest import shared_folder
 
+SPREADING = ("test_lifecycle", "test_plain_install")
+"""Files whose pods are spread over these nodes; beside each other they find room."""
 
-def with_h200(tmp_path_factory: pytest.TempPathFactory, worker: str) -> FileLock:
-    """Held by who fills these nodes, in all workers of the session."""
-    return FileLock(shared_folder(tmp_path_factory, worker) / "h200-lock")
+
+def spreading(tmp_path_factory: pytest.TempPathFactory, worker: str, file: str) -> FileLock:
+    """Held by a test of one of these files while its pods are on the nodes."""
+    assert file in SPREADING
+    return FileLock(shared_folder(tmp_path_factory, worker) / f"h200-{file}-lock")
+
+
+@contextmanager
+def whole_nodes(tmp_path_factory: pytest.TempPathFactory, worker: str) -> Iterator[None]:
+    """While none of them has pods there."""
+    with ExitStack() as locks:
+        for file in SPREADING:
+            locks.enter_context(spreading(tmp_path_factory, worker, file))
+        yield

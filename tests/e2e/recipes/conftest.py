@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.alone import with_h200
+from tests.e2e.alone import spreading
 from tests.e2e.recipes.commands import Commands
 
 
@@ -14,7 +14,9 @@ def llmdctl(plane) -> Commands:
 
 
 @pytest.fixture
-def h200_alone(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
-    """No other test fills the nodes with H200 meanwhile."""
-    with with_h200(tmp_path_factory, worker_id):
+def spreads_over_h200(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[None]:
+    """Nobody wants whole nodes with H200 meanwhile."""
+    with spreading(tmp_path_factory, worker_id, request.path.stem):
         yield

@@ -9,7 +9,7 @@ import pytest
 from llmdctl.sandbox.api import Resource
 from tests.e2e.recipes.commands import Commands
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("h200_alone")]
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("spreads_over_h200")]
 
 # Every kind that a release may leave behind in its namespace. Events are no traces of ours.
 KINDS = (

@@ -9,7 +9,7 @@ import pytest
 
 from llmdctl import assets, programs
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("h200_alone")]
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("spreads_over_h200")]
 
 MINE = (
     "scheduler: {replicas: 2}\nmodelserver: {roles: {prefill: {replicas: 2, podAnnotations: {example.com/team: a}}}}\n"

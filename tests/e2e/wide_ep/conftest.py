@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.alone import with_h200
+from tests.e2e.alone import whole_nodes
 from tests.e2e.recipes.commands import Commands
 
 
@@ -14,7 +14,7 @@ def llmdctl(plane) -> Commands:
 
 
 @pytest.fixture(scope="module")
-def h200_alone(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
-    """No other test fills the nodes with H200 meanwhile."""
-    with with_h200(tmp_path_factory, worker_id):
+def whole_h200_nodes(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
+    """Nobody spreads pods over the nodes with H200 meanwhile."""
+    with whole_nodes(tmp_path_factory, worker_id):
         yield

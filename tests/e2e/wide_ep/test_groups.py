@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.sandbox.objects import LWS, PODS, POOLS, condition, status, wait
 
-pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("h200_alone")]
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("whole_h200_nodes")]
 
 INDEX = "leaderworkerset.sigs.k8s.io/worker-index"
 GROUP = "leaderworkerset.sigs.k8s.io/group-index"
