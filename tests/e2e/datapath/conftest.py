@@ -51,7 +51,7 @@ def serve_all(real_node) -> InstallAll:
                 )
                 for release in releases
             }
-        real_node.empty(namespace)
+        real_node.free(namespace)
 
     return serving
 

@@ -56,7 +56,7 @@ def namespace(real_node):
         container = {"image": images.reference(program), "args": ["--help"], "securityContext": NOBODY}
         real_node.api.create(PODS.url(namespace=name), pod(program, container))
     yield name
-    real_node.empty(name)
+    real_node.free(name)
 
 
 def serving(name: str) -> dict[str, Any]:
