@@ -130,7 +130,7 @@ def models(picker_dialect: str, real_node: RealNode, tmp_path_factory: pytest.Te
             list(both.map(lambda words: found.install(*words), [("small",), ("large", *AWAKE, *ADAPTERS)]))
         wait("answers of both", lambda: found.answers(SMALL) and found.answers(LARGE), limit_s=60)
         yield found
-    real_node.empty(namespace)
+    real_node.free(namespace)
 
 
 def _front(node: RealNode, namespace: str, own: dict[str, Any], file: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_tenant_over_its_quota_gets_429_and_others_notice_nothing(models: Mode
 
 
 def test_a_model_comes_sleeps_wakes_and_goes_and_no_other_notices(models: Models, capsys):
-    with running(Load(models.url, LARGE, clients=2, tokens=20, pause_s=0.05)) as load:
+    with running(Load(models.url, LARGE, clients=2, tokens=20, pause_s=0.2)) as load:
         models.install("third", *AWAKE)
         wait("the third model", lambda: models.ask(THIRD) == 200)
         wait("the small one to sleep", lambda: models.replicas("small") == (0, 0), limit_s=60)

@@ -22,6 +22,7 @@ from llmdctl.prometheus import Prometheus, over_http
 from llmdctl.release.verify.names import REQUESTS, epp_names
 from llmdctl.sandbox.images import dialect
 from tests.e2e.conftest import beside
+from tests.e2e.datapath.crowd import switch
 from tests.e2e.datapath.load import Load, running, stream
 from tests.e2e.datapath.serving import Serving, curl, llmdctl, settled, shared_prefix
 from tests.e2e.sandbox.objects import DEPLOYMENTS, PODS, POOLS, wait
@@ -33,6 +34,9 @@ ASKED = {SMALL: 7, LARGE: 3}
 COUNTED = "vllm:request_success_total"
 GROUPS, TURNS = 6, 6  # prompts of one prefix, and how many of each
 TOKENS = 640
+# An engine that goes has requests at work for most of a second each: of few tokens, for each costs every hop its work.
+TOKENS_ASKED, SLOW = 20, 40.0
+PAUSE_S = 0.2  # of a client between its requests: what asks without one takes all there is of this machine
 AFTER_S = 5.0  # by then a dead pod gets nothing, and what it held has ended
 # A pod waits a quarter of it before it stops, for those who still send to it: seven seconds in place of fifteen. Of the
 # release that is removed it is less, so that what is removed is soon gone.
@@ -133,7 +137,8 @@ def test_curl_lists_the_model_and_streams(serving):
 
 def test_a_killed_pod_loses_what_it_held_and_gets_nothing_new(serving, real_node, capsys):
     victim = serving.pods("aggregate")[0]
-    with running(Load(serving.url, MODEL, tokens=120)) as load:
+    switch(serving, slow=SLOW)
+    with running(Load(serving.url, MODEL, tokens=TOKENS_ASKED)) as load:
         wait("requests in the pod", lambda: bool(serving.scrape(victim, 8000).total("vllm:num_requests_running")))
         killed_s = time.monotonic()
         real_node.api.delete(f"{PODS.url(victim, namespace=serving.namespace)}?gracePeriodSeconds=0")
@@ -155,15 +160,18 @@ def test_a_rolling_upgrade_and_a_scale_down_lose_no_request(serving, real_node):
     url = DEPLOYMENTS.url(f"{serving.release}-aggregate", namespace=serving.namespace)
     wait("the pod in the place of the killed one", lambda: settled(real_node.api, url), limit_s=60)
     before = set(serving.pods("aggregate"))
-    with running(Load(serving.url, MODEL)) as load:
+    switch(serving, slow=SLOW)
+    with running(Load(serving.url, MODEL, tokens=TOKENS_ASKED, pause_s=PAUSE_S)) as load:
         note = {"spec": {"template": {"metadata": {"annotations": {"tests/restarted": "yes"}}}}}
         real_node.api.merge(url, note)
         wait("the rolling upgrade", lambda: settled(real_node.api, url), limit_s=90)
         assert not before & set(serving.pods("aggregate"))
+        switch(serving, slow=SLOW)
         real_node.api.merge(url, {"spec": {"replicas": 2}})
         role = f"app.kubernetes.io/component=aggregate,app.kubernetes.io/instance={serving.release}"
         left = f"{PODS.url(namespace=serving.namespace)}?labelSelector={role}"
         wait("the drained pods", lambda: len(real_node.api.items(left)) == 2, limit_s=60)
+    switch(serving, slow=1)
     assert len(load.asked) > 20
     assert load.failed() == []
 
@@ -171,7 +179,7 @@ def test_a_rolling_upgrade_and_a_scale_down_lose_no_request(serving, real_node):
 def test_one_is_removed_and_the_other_serves_on(neighbours: Releases, real_node):
     gone, left = neighbours[SMALL], neighbours[LARGE]
     pods = left.pods("aggregate"), left.pods("epp")
-    with running(Load(left.url, MODEL, clients=3, tokens=10)) as load:
+    with running(Load(left.url, MODEL, clients=3, tokens=10, pause_s=PAUSE_S)) as load:
         llmdctl("uninstall", gone.release, "-n", gone.namespace, "--yes", kubeconfig=Path(real_node.kubeconfig))
         wait("the pods to go", lambda: not gone.pods("aggregate") and not gone.pods("epp"))
         asked = len(load.asked)
