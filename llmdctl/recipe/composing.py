@@ -16,9 +16,9 @@ from llmdctl.recipe.capacity import tensor_fit, too_greedy, too_tight, uneven
 from llmdctl.recipe.catalog import Catalog
 from llmdctl.recipe.evaluation import Evaluation, Lazy
 from llmdctl.recipe.evidence import compared, covering, evidence_of
-from llmdctl.recipe.expressions import ExpressionError
 from llmdctl.recipe.facet import Block
 from llmdctl.recipe.layering import applicable, lay, ordered
+from llmdctl.recipe.lookups import ExpressionError
 from llmdctl.recipe.needs import unmet
 from llmdctl.recipe.pins import pinned
 from llmdctl.recipe.predicates import ALWAYS

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from llmdctl.errors import Problem
 from llmdctl.model.document import json_path
-from llmdctl.recipe.expressions import ExpressionError, evaluate
+from llmdctl.recipe.expressions import evaluate
+from llmdctl.recipe.lookups import ExpressionError
 from llmdctl.recipe.templates import Template
 
 KeyPath = tuple[str, ...]

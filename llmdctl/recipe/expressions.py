@@ -1,24 +1,20 @@
 """Expressions inside scalars: `{{ accelerator.count_per_node // 2 }}`.
 
-The commonest kind, a chain of keys such as `versions.images[engine.name].tag`, is looked up here. Everything else is
-compiled by Jinja's `compile_expression` in a sandbox; this is the only module that imports jinja2. In both, a dot
-reads keys and never attributes or methods, and a name that is not there is an error, not an empty text.
+The commonest kinds, chains of keys such as `versions.images[engine.name].tag` and choices between them, are looked up
+(llmdctl.recipe.lookups). Everything else is compiled by Jinja's `compile_expression` in a sandbox; this is the only
+module that imports jinja2. In both, a dot reads keys and never attributes or methods, and a name that is not there is
+an error, not an empty text.
 """
 
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from llmdctl.recipe.names import nearest
+from llmdctl.recipe.lookups import ExpressionError, chain, choice, follow, holds, look_up, shown, unknown
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KEYWORDS: Final = frozenset(
-    ("and", "else", "false", "False", "if", "in", "is", "none", "None", "not", "or", "true", "True")
-)
 # fmt: off
 _FILTERS: Final = (
     "abs", "default", "first", "float", "int", "join", "last", "length", "lower", "max", "min", "replace", "round",
@@ -26,15 +22,6 @@ _FILTERS: Final = (
 )
 # fmt: on
 _MAX_RESULT: Final = 2**63  # of a power or product; beyond it no setting has a meaning
-
-
-class ExpressionError(ValueError):
-    """An expression that cannot be evaluated; the message is a sentence."""
-
-    def __init__(self, message: str, *, suggestion: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.suggestion = suggestion
 
 
 class _Unset(Exception):
@@ -50,107 +37,22 @@ def evaluate(source: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401  a s
 
     Raises ExpressionError for bad syntax, an unknown name, a result that is no scalar, or a whole division with rest.
     """
-    steps = _reference(source)
-    result = _follow(steps, names) if steps is not None else _by_jinja(source, names)
+    steps = chain(source)
+    result = follow(steps, names) if steps is not None else _chosen(source, names)
     if result is not None and not isinstance(result, str | int | float | bool):
         kind = "a mapping" if isinstance(result, Mapping) else "a list" if isinstance(result, Sequence) else "no value"
         raise ExpressionError(f"'{source}' gives {kind}; an expression gives text, a number, true or false.")
     return result
 
 
-def look_up(container: object, key: object) -> Any:  # noqa: ANN401  any JSON value
-    """The value of a key of a mapping or an index of a list.
-
-    Raises ExpressionError that names the nearest key.
-    """
-    if _holds(container, key):
-        found: Any = container[key]  # type: ignore[index]
-        return found
-    if isinstance(container, Mapping):
-        raise _unknown(str(key), container)
-    if isinstance(container, list) and isinstance(key, int):
-        raise ExpressionError(f"the list has no item {key}: it has {len(container)}.")
-    raise ExpressionError(f"'{key}' is asked of {_shown(container)}, which holds nothing.")
-
-
-def _holds(container: object, key: object) -> bool:
-    """Whether `look_up` finds something; what it finds may still fail to be computed."""
-    if isinstance(container, Mapping):
-        return key in container
-    if not isinstance(container, list) or not isinstance(key, int) or isinstance(key, bool):
-        return False
-    return -len(container) <= key < len(container)
-
-
-def _unknown(name: str, mapping: Mapping[str, Any]) -> ExpressionError:
-    close = nearest(name, mapping)
-    hint = "" if close else f" Known here: {', '.join(sorted(map(str, mapping))) or 'nothing'}."
-    return ExpressionError(f"'{name}' is not defined.{hint}", suggestion=close)
-
-
-def _shown(value: object) -> str:
-    return "null" if value is None else f"'{value}'" if isinstance(value, str) else str(value)
-
-
-# Chains of keys
-
-_Step = str | int | tuple[Any, ...]  # a key, an index, or a chain whose value is the key
-
-
-@lru_cache(maxsize=4096)
-def _reference(source: str) -> tuple[_Step, ...] | None:
-    """`a.b[c.d]['e']` as steps; None when it is another kind of expression."""
-    try:
-        steps, end = _chain(source, 0)
-    except ValueError:
-        return None
-    return steps if end == len(source) else None
-
-
-def _chain(source: str, position: int) -> tuple[tuple[_Step, ...], int]:
-    first = _NAME.match(source, position)
-    if not first or first[0] in _KEYWORDS:
-        raise ValueError
-    steps: list[_Step] = [first[0]]
-    position = first.end()
-    while position < len(source) and source[position] in ".[":
-        if source[position] == ".":
-            name = _NAME.match(source, position + 1)
-            if not name:
-                raise ValueError
-            steps.append(name[0])
-            position = name.end()
-        else:
-            step, position = _subscript(source, position + 1)
-            steps.append(step)
-    return tuple(steps), position
-
-
-_LITERAL: Final = re.compile(r"'([^'\\]*)'|\"([^\"\\]*)\"|([0-9]+)")
-
-
-def _subscript(source: str, position: int) -> tuple[_Step, int]:
-    literal = _LITERAL.match(source, position)
-    step: _Step
-    if literal:
-        single, double, number = literal.groups()
-        step = int(number) if number is not None else single if single is not None else double
-        position = literal.end()
-    else:
-        step, position = _chain(source, position)
-    if source[position : position + 1] != "]":
-        raise ValueError
-    return step, position + 1
-
-
-def _follow(steps: tuple[_Step, ...], names: Mapping[str, Any]) -> Any:  # noqa: ANN401  any JSON value
-    value: Any = names
-    for step in steps:
-        value = look_up(value, _follow(step, names) if isinstance(step, tuple) else step)
-    return value
-
-
-# Everything else
+def _chosen(source: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401  any JSON value
+    read = choice(source)
+    if read is not None:
+        try:
+            return read(names)
+        except (ExpressionError, TypeError):
+            pass  # Jinja says what is wrong
+    return _by_jinja(source, names)
 
 
 def _by_jinja(source: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401  any JSON value
@@ -162,7 +64,7 @@ def _by_jinja(source: str, names: Mapping[str, Any]) -> Any:  # noqa: ANN401  an
         if isinstance(result, Undefined):
             str(result)  # raises, as every use does
     except _Unset as wrong:
-        raise _unknown(wrong.name, names) from None
+        raise unknown(wrong.name, names) from None
     except ExpressionError:
         raise
     except TemplateSyntaxError as wrong:
@@ -197,7 +99,7 @@ def _environment() -> Any:  # noqa: ANN401  a jinja2.Environment, imported late
         intercepted_binops = frozenset(("/", "*", "**"))
 
         def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401
-            if not _holds(obj, argument):
+            if not holds(obj, argument):
                 return self.undefined(obj=obj, name=argument)  # so that `is defined` and `default` work
             return look_up(obj, argument)
 
@@ -226,7 +128,7 @@ def _absent(container: object, name: str) -> Exception:
 def _operate(symbol: str, left: Any, right: Any) -> Any:  # noqa: ANN401  numbers
     """`/`, `*` and `**` of numbers, within reason."""
     if not isinstance(left, int | float) or not isinstance(right, int | float):
-        raise ExpressionError(f"'{symbol}' wants numbers, not {_shown(left)} and {_shown(right)}.")
+        raise ExpressionError(f"'{symbol}' wants numbers, not {shown(left)} and {shown(right)}.")
     if symbol == "/" and isinstance(left, int) and isinstance(right, int) and right:
         if left % right:
             raise ExpressionError(

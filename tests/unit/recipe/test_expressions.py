@@ -6,8 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from llmdctl.recipe.expressions import ExpressionError, evaluate
+from llmdctl.recipe.expressions import evaluate
+from llmdctl.recipe.lookups import ExpressionError, choice
 from llmdctl.recipe.templates import Part, split
 
 NAMES = {
@@ -125,3 +128,58 @@ def test_importing_the_package_is_cheap() -> None:
         "print(sorted({'jinja2', 'jsonschema', 'kubernetes'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_choice_needs_no_jinja() -> None:
+    code = (
+        "import sys; from llmdctl.recipe.expressions import evaluate;"
+        "print(evaluate(\"a.b if a.c == 'x' else a.d if a.d > 4 else 4\", {'a': {'c': 'y', 'd': 2}}));"
+        "print('jinja2' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "4\nFalse\n"
+
+
+# fmt: off
+OPERANDS = st.sampled_from([
+    "a.items", "a.whole", "a.text", "a.flag", "a.none", "a.deep", "a.deep.k", "a.list", "a.list[1]", "a.list[01]",
+    "a.zzz", "b", "b.c", "engine.name", "versions[engine.name].tag", "engine['efa-key']", "'vllm'", "'t'", "''", "0",
+    "3", "4", "07", "3.5", "true", "none",
+])
+# fmt: on
+TESTS = st.one_of(
+    OPERANDS,
+    st.tuples(OPERANDS, st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "in", "is"]), OPERANDS).map(" ".join),
+    st.tuples(OPERANDS, OPERANDS).map(" < 3 == ".join),
+    st.tuples(OPERANDS, OPERANDS).map(" > 3 or ".join),
+)
+CHOICES = st.recursive(
+    st.tuples(OPERANDS, TESTS, OPERANDS).map(lambda parts: "{} if {} else {}".format(*parts)),
+    lambda inner: st.tuples(OPERANDS, TESTS, inner).map(lambda parts: "{} if {} else {}".format(*parts)),
+    max_leaves=3,
+)
+
+
+def answer(source: str) -> object:
+    """The value and its type, or the whole of the error."""
+    try:
+        found = evaluate(source, NAMES)
+    except ExpressionError as wrong:
+        return wrong.message.replace(f"'{source}'", f"'{source.strip()}'"), wrong.suggestion
+    return found, type(found)
+
+
+@given(CHOICES)
+@example("a.items if a.flag")
+def test_a_choice_gives_what_jinja_gives(source: str) -> None:
+    """With a blank before it, it is no `choice`, and goes to Jinja."""
+    assert choice(f" {source}") is None
+    assert answer(source) == answer(f" {source}")
+
+
+def test_choices_are_recognized() -> None:
+    """Else the property above would compare Jinja with itself."""
+    recognized = "fit.tensor if a.text == 't' else 1 if a.items == 0 else a.items if a.items > 2 else 2"
+    assert choice(recognized) is not None
+    for other in ("a.b or 1", "a if b", "a if b else", "a if b < 1 < 2 else 3", "a if b else c + 1", "a | max", "1.5"):
+        assert choice(other) is None
