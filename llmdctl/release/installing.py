@@ -26,7 +26,7 @@ from llmdctl.release.record import DEPLOYED, Revision, latest
 from llmdctl.release.recovery import clear_pending
 from llmdctl.release.snapshot import look
 from llmdctl.release.state import assemble
-from llmdctl.release.waiting import wait
+from llmdctl.release.waiting import there, wait
 
 Judge = Callable[[Sequence[KubernetesObject]], object]
 """Looks at what is rendered, and raises RecipeError to refuse it."""
@@ -227,17 +227,18 @@ class _Install:
     def _finish(
         self, outcome: str, last: Revision, rendered: Rendered, objects: Sequence[KubernetesObject]
     ) -> InstallResult:
+        known = there(objects)  # Helm has just made them, or `drift` has just read them
         if self.options.wait:
             with self._phase(Phase.WAIT, f"up to {self.options.limit_s(self.spec):.0f} s until everything is ready"):
                 seen = wait(
                     self.cluster, objects, name=self.spec.name, namespace=self.spec.namespace,
                     timeout_s=self.options.limit_s(self.spec), patience=self.options.patience,
-                    clock=self.clock, report=self.report,
+                    known=known, clock=self.clock, report=self.report,
                 )  # fmt: skip
         else:
             seen = look(
                 self.cluster, objects, name=self.spec.name, namespace=self.spec.namespace,
-                now_s=self.clock.now(), patience=self.options.patience,
+                now_s=self.clock.now(), patience=self.options.patience, settled=known,
             )  # fmt: skip
         return InstallResult(
             outcome=outcome,

@@ -23,6 +23,7 @@ class Verdict(NamedTuple):
 
 
 UNSEEN: Final = "not yet seen by its controller"
+THERE: Final = "there"
 
 
 def assess(obj: KubernetesObject | None) -> Verdict:
@@ -273,7 +274,7 @@ def _general(obj: KubernetesObject) -> Verdict:
     ready = condition(status, "Ready")
     if ready and ready.get("status") != "True":
         return _progressing(f"not Ready: {_says(ready)}")
-    return _ready("there")
+    return _ready(THERE)
 
 
 _RULES: Final[dict[tuple[str, str], Callable[[KubernetesObject], Verdict]]] = {

@@ -143,7 +143,7 @@ class _Removal:
         )
 
     def _remove(self, keys: list[ObjectKey]) -> list[ObjectKey]:
-        """Delete the release and what it owns; the keys whose end is to be waited for."""
+        """Delete the release and what it owns; the keys of what is still there, whose end is to be waited for."""
         if latest(self.cluster, self.name, self.namespace) is not None:
             self.begun = True
             self.helm.uninstall(self.name, self.namespace, timeout_s=self.timeout_s)
@@ -158,7 +158,8 @@ class _Removal:
             if live is not None and not (live.get("metadata") or {}).get("deletionTimestamp"):
                 self.begun = True
                 self.cluster.delete(key)
-            going.append(key)
+            if live is not None:
+                going.append(key)
             self._gone(key)
         return going
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from llmdctl.errors import UnreachableError
-from llmdctl.kube import Cluster, KubernetesObject
+from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey, ObjectState, Readiness
 from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.diagnosis import broken_pods, failed_objects, out_of_time
 from llmdctl.release.events import Noticed, Reporter, WaitTick, silent
 from llmdctl.release.pods import Patience
+from llmdctl.release.readiness import THERE
 from llmdctl.release.snapshot import Snapshot, look
 
 _SHORTEST_PAUSE_S: Final = 0.1
@@ -25,6 +26,16 @@ _STATIC: Final = frozenset(
     {"ConfigMap", "Secret", "ServiceAccount", "Service", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
      "NetworkPolicy", "PodDisruptionBudget", "PodMonitor", "ServiceMonitor", "PrometheusRule"}
 )  # fmt: skip
+_WITHOUT_STATUS: Final = frozenset(  # and no controller has anything to say of these: to be there is all they can
+    {"ConfigMap", "Secret", "ServiceAccount", "Service", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
+     "NetworkPolicy"}
+)  # fmt: skip
+
+
+def there(objects: Sequence[KubernetesObject]) -> dict[ObjectKey, ObjectState]:
+    """What is known of objects that were applied or seen a moment ago: those that nothing else is to be known of."""
+    keys = (key_of(obj) for obj in objects if obj.get("kind") in _WITHOUT_STATUS)
+    return {key: ObjectState(key=key, readiness=Readiness.READY, reason=THERE) for key in keys}
 
 
 def wait(
@@ -35,10 +46,12 @@ def wait(
     namespace: str,
     timeout_s: float,
     patience: Patience | None = None,
+    known: Mapping[ObjectKey, ObjectState] | None = None,
     clock: Clock = SYSTEM_CLOCK,
     report: Reporter = silent,
 ) -> Snapshot:
-    """The state in which everything is ready; `objects` are as rendered, with their namespaces.
+    """The state in which everything is ready; `objects` are as rendered, with their namespaces. Those in `known` are
+    not asked for (see `there`).
 
     Raises WaitError: at once when a pod or object is in a state that waiting does not change, with the container's
     reason and its last log lines; else when `timeout_s` is over, with everything that is missing.
@@ -50,6 +63,7 @@ def wait(
         namespace=namespace,
         timeout_s=timeout_s,
         patience=patience or Patience(),
+        settled=dict(known or {}),
         clock=clock,
         report=report,
     ).run()

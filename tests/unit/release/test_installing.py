@@ -44,7 +44,8 @@ def test_a_first_install_makes_everything_and_waits(world: World):
 
 def test_in_a_namespace_just_made_nobody_can_own_anything(world: World):
     world.install()
-    assert world.cluster.calls.count(("get", "ConfigMap/pd-config")) == 1, "by the wait alone"
+    assert ("get", "ConfigMap/pd-config") not in world.cluster.calls
+    assert ("get", "Deployment/pd-decode") in world.cluster.calls, "by the wait"
 
 
 def test_the_release_remembers_how_it_was_made(world: World):

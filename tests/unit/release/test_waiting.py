@@ -11,7 +11,9 @@ from llmdctl.errors import UnauthenticatedError, UnreachableError, WaitError
 from llmdctl.model.release import ObjectKey, Readiness
 from llmdctl.release import Patience, wait
 from llmdctl.release.events import Noticed, WaitTick
+from llmdctl.release.readiness import assess
 from llmdctl.release.snapshot import Snapshot
+from llmdctl.release.waiting import there
 from tests.fakes.clock import START_S, FakeClock
 from tests.fakes.cluster import FakeCluster, resource
 
@@ -290,3 +292,29 @@ def test_a_pool_that_a_route_refers_to_waits_for_its_gateway():
     assert [problem.message for problem in caught.value.problems] == [
         "InferencePool/pd: no gateway has taken it up yet"
     ]
+
+
+def test_what_was_applied_a_moment_ago_is_known_where_its_being_there_is_all():
+    def named(kind: str, api_version: str = "v1") -> dict[str, Any]:
+        return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "pd", "namespace": "llm"}}
+
+    seen_by_a_controller = named("PodDisruptionBudget", "policy/v1"), DEPLOYMENT
+    known = there([named("ConfigMap"), named("Service"), *seen_by_a_controller])
+    assert [key.kind for key in known] == ["ConfigMap", "Service"]
+    for key, state in known.items():
+        live = assess(named(key.kind))
+        assert (state.key, state.readiness, state.reason) == (key, live.readiness, live.reason)
+
+
+def test_what_is_known_is_not_asked_for_and_told_all_the_same():
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "pd", "namespace": "llm"}}
+    waited = Waited({**DEPLOYMENT, "status": READY})
+    waited.objects = [config, DEPLOYMENT]
+    seen = wait(
+        waited.cluster, waited.objects, name="pd", namespace="llm", timeout_s=1.0, known=there([config]),
+        clock=waited.time.clock,
+    )  # fmt: skip
+    assert {state.key.kind: state.readiness for state in seen.objects} == {
+        "ConfigMap": Readiness.READY, "Deployment": Readiness.READY,
+    }  # fmt: skip
+    assert ("get", "ConfigMap/pd") not in waited.cluster.calls
