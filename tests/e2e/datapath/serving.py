@@ -58,14 +58,18 @@ class Serving:
         self._addresses.update(ready)
         return sorted(ready)
 
-    def metrics(self, role: str) -> dict[str, Exposition]:
-        """What the engine of each pod of a role exposes."""
+    def metrics(self, role: str, *names: str) -> dict[str, Exposition]:
+        """What the engine of each pod of a role exposes; only metrics with these names, where any is given."""
         port = self.port(role)
-        return {pod: self.scrape(pod, port) for pod in self.pods(role)}
+        return {pod: self.scrape(pod, port, *names) for pod in self.pods(role)}
 
-    def scrape(self, pod: str, port: int) -> Exposition:
-        """What one pod exposes; `pods` has listed it."""
-        return parse(self.request(pod, port, "GET", "/metrics").text)
+    def scrape(self, pod: str, port: int, *names: str, path: str = "/metrics") -> Exposition:
+        """What one pod exposes; `pods` has listed it. Only metrics with these names, where any is given.
+
+        Reading a line takes 0.1 ms, and tests that wait ask again and again for one of hundreds.
+        """
+        text = self.request(pod, port, "GET", path).text
+        return parse(text, wanted=lambda line: line.startswith(names)) if names else parse(text)
 
     def post(self, pod: str, port: int, path: str, body: Mapping[str, Any]) -> Reply:
         """JSON for one pod, past every router; `pods` has listed it."""
@@ -84,7 +88,7 @@ class Serving:
 
     def total(self, role: str, name: str, **labels: str) -> float:
         """A metric, summed over the pods of a role; 0 where no pod has counted yet."""
-        return sum(found.total(name, **labels) or 0.0 for found in self.metrics(role).values())
+        return sum(found.total(name, **labels) or 0.0 for found in self.metrics(role, name).values())
 
     def ask_engine(self, pod: str, role: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One completion of one engine, past every router."""

@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 import pytest
 
-from llmdctl.prometheus import parse
+from tests.e2e.datapath.crowd import switch
 from tests.e2e.datapath.load import Load, running
 from tests.e2e.datapath.serving import Serving, settled
 from tests.e2e.doctor.healthy import assert_healthy
@@ -36,6 +36,8 @@ FORMS = {
 DRAIN_S = 10  # of a stopping pod, in place of 60: on a busy machine three were too few for all to hear of it
 # How long a leader that died keeps its lease: https://pkg.go.dev/sigs.k8s.io/controller-runtime/pkg/manager#Options
 LEASE_S = 15.0
+# A request is under way for a seventh of a second: few tokens, for each costs every hop its work, of slow engines.
+TOKENS, SLOW = 5, 20.0
 _CALM = 24  # answers in a row, about a second's
 NOBODY = "503: no healthy upstream"
 PROXY_STATS = 19001
@@ -67,6 +69,8 @@ def forms(serve_all) -> Iterator[dict[str, Serving]]:
     """A release for each form of two replicas."""
     more = ("--role", "aggregate.replicas=1", "--set", f"scheduler.proxy.drainSeconds={DRAIN_S}")
     with serve_all("optimized-baseline", MODEL, {form: (*words, *more) for form, words in FORMS.items()}) as found:
+        for serving in found.values():
+            switch(serving, slow=SLOW)
         yield found
 
 
@@ -175,13 +179,14 @@ def _is_calm(load: Load) -> bool:
 
 def _bridged(serving: Serving) -> bool:
     """Whether every proxy knows engines for what no picker has placed: they are looked up once a second."""
-    told = (parse(serving.request(pod, PROXY_STATS, "GET", "/stats/prometheus").text) for pod in serving.pods("epp"))
-    return all(each.total("envoy_cluster_membership_total", envoy_cluster_name="fallback") for each in told)
+    name = "envoy_cluster_membership_total"
+    told = [serving.scrape(pod, PROXY_STATS, name, path="/stats/prometheus") for pod in serving.pods("epp")]
+    return all(each.total(name, envoy_cluster_name="fallback") for each in told)
 
 
 def _measured(serving: Serving, happen: Callable[[], object], over: Callable[[], bool]) -> Measured:
     wait("proxies that know where to fall back to", lambda: _bridged(serving))
-    with running(Load(serving.url, MODEL, clients=4, tokens=20, pause_s=0.1)) as load:
+    with running(Load(serving.url, MODEL, clients=4, tokens=TOKENS, pause_s=0.1)) as load:
         wait("nothing lost any more", lambda: _is_calm(load))
         at_s = time.monotonic()
         happen()

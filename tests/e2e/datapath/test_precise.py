@@ -54,7 +54,7 @@ def pair(serve) -> Iterator[Pair]:
 
 
 def _counts(serving: Serving, name: str) -> dict[str, float]:
-    return {pod: found.total(name) or 0.0 for pod, found in serving.metrics("aggregate").items()}
+    return {pod: found.total(name) or 0.0 for pod, found in serving.metrics("aggregate", name).items()}
 
 
 def _moved(before: dict[str, float], after: dict[str, float]) -> str:

@@ -40,8 +40,8 @@ def _ranks(serving: Serving, role: str) -> Iterator[tuple[str, int]]:
 
 def _by_rank(serving: Serving, role: str, name: str, **labels: str) -> list[float]:
     """A metric of each rank; the label `engine` says which one it is."""
-    places = enumerate(_ranks(serving, role))
-    return [serving.scrape(pod, port).total(name, engine=str(rank), **labels) or 0.0 for rank, (pod, port) in places]
+    told = (serving.scrape(pod, port, name) for pod, port in _ranks(serving, role))
+    return [found.total(name, engine=str(rank), **labels) or 0.0 for rank, found in enumerate(told)]
 
 
 def test_every_rank_of_both_groups_is_an_endpoint_and_is_asked(serving, real_node, client, proved, capsys):
