@@ -6,6 +6,7 @@ programs; what the last run did not ask for is dropped.
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 from collections.abc import Iterable, Mapping
@@ -55,7 +56,7 @@ def keep(file: Path, found: object) -> None:
         if other != file.parent and other.name.rpartition("-")[0] == section:
             shutil.rmtree(other, ignore_errors=True)
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
+    partial = file.with_name(f"{file.name}.{os.getpid()}")  # two processes may keep the same answer
     partial.write_bytes(pickle.dumps(found))
     partial.replace(file)
 

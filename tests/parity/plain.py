@@ -3,7 +3,8 @@
 A helm process takes a quarter of a second of a processor. So what Helm said is remembered, in the way of
 `tests/cells/remembered.py`: the fingerprint of a question with its answer, below a name made of all that the answer
 depends on (the program and every file of every chart). An answer of ours other than the remembered one is always held
-against Helm itself, and one in 32 of the others too, so that Helm is seen to be awake.
+against Helm itself, and one in 32 of the others too, so that Helm is seen to be awake. What our engine made of values
+is remembered likewise, below a name made of the charts and of the code that renders; composing is done each time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import llmdctl
 from llmdctl import assets, programs
+from llmdctl.errors import LlmdctlError
 from llmdctl.helm import open_renderer, parse_manifests
 from llmdctl.model.release import ReleaseSpec
 from llmdctl.model.selection import Overrides
@@ -42,7 +45,32 @@ def composed(file: str, overrides: Overrides) -> ReleaseSpec:
 
 def ours(file: str, overrides: Overrides) -> list[Any]:
     """The objects by llmdctl. Raises LlmdctlError when it or the chart refuses."""
-    return list(open_renderer().render(composed(file, overrides), kube_version=KUBERNETES).objects)
+    spec = composed(file, overrides)
+    question = fingerprint([spec.name, spec.namespace, spec.values])
+    place = remembered.accepted("rendered", _rendering()).with_name(f"{question.hex()}.pickle")
+    known = pickle.loads(place.read_bytes()) if place.is_file() and question[0] % 32 else None
+    answer = _rendered(spec) if known is None else known
+    if known is None:
+        remembered.keep(place, answer)
+    if isinstance(answer, LlmdctlError):
+        raise answer
+    return answer
+
+
+def _rendered(spec: ReleaseSpec) -> list[Any] | LlmdctlError:
+    try:
+        return list(open_renderer().render(spec, kube_version=KUBERNETES).objects)
+    except LlmdctlError as refused:
+        return refused
+
+
+@functools.cache
+def _rendering() -> tuple[str | bytes, ...]:
+    """All that a rendering of ours depends on beside the values."""
+    package = Path(llmdctl.__file__).parent
+    code = [*sorted(package.glob("helm/*.py")), package / "errors.py", package / "scalars.py", Path(__file__)]
+    engine = open_renderer().engine
+    return engine.name, engine.version, KUBERNETES, *(file.read_bytes() for file in code), *_charts()
 
 
 @functools.cache
@@ -100,6 +128,10 @@ def _content(program: Path) -> Iterator[str | bytes]:
     about = program.stat()
     yield f"{program} {about.st_size} {about.st_mtime_ns}"
     yield Path(__file__).read_bytes()
+    yield from _charts()
+
+
+def _charts() -> Iterator[str | bytes]:
     for file in sorted(assets.charts().glob("**/*")):
         yield str(file.relative_to(assets.charts()))
         if file.is_symlink():
