@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -67,38 +67,41 @@ def queued(serving, picker_dialect) -> Callable[..., int]:
     """`queued(priority="-10")`: how many wait in the endpoint picker."""
 
     def waiting(**labels: str) -> int:
-        return int(
-            picker(serving).total(QUEUE_SIZE.get(picker_dialect, "llm_d_epp_flow_control_queue_size"), **labels) or 0
-        )
+        name = QUEUE_SIZE.get(picker_dialect, "llm_d_epp_flow_control_queue_size")
+        return int(picker(serving, name).total(name, **labels) or 0)
 
     return waiting
 
 
-def picker(serving: Serving) -> Exposition:
-    """What the one endpoint picker exposes."""
+def picker(serving: Serving, name: str) -> Exposition:
+    """What the one endpoint picker exposes of a metric."""
     (pod,) = serving.pods("epp")
-    return serving.scrape(pod, 9090)
+    return serving.scrape(pod, 9090, name)
 
 
-def let_go(serving: Serving, number: int) -> list[tuple[str, str]]:
+def let_go(log: Sequence[str], number: int) -> list[tuple[str, str]]:
     """The last requests that the endpoint picker sent on, in its order, as (tenant, priority); by its own log.
 
     Once no engine is full it sends all that wait within milliseconds. On their way through the proxy they overtake each
     other, so that the order of their answers says nothing about its choice.
     """
-    return [_flow(line) for line in _said(serving, "Item dispatched.")[-number:]]
+    return [_flow(line) for line in _said(log, "Item dispatched.")[-number:]]
 
 
-def _said(serving: Serving, what: str) -> list[dict[str, Any]]:
-    """The lines of the endpoint picker's log with this message."""
+def picker_log(serving: Serving) -> Sequence[str]:
+    """What the endpoint picker has said: a line and more for each millisecond in which requests wait."""
     (pod,) = serving.pods("epp")
-    lines = serving.cluster.logs(serving.namespace, pod, "epp", lines=20_000)
-    return [json.loads(line) for line in lines if f'"{what}"' in line]
+    return serving.cluster.logs(serving.namespace, pod, "epp", lines=20_000)
 
 
-def identifiers(serving: Serving, what: str) -> list[str]:
+def _said(log: Sequence[str], what: str) -> list[dict[str, Any]]:
+    """The lines with this message."""
+    return [json.loads(line) for line in log if f'"{what}"' in line]
+
+
+def identifiers(log: Sequence[str], what: str) -> list[str]:
     """Those of the requests in the lines with this message; version 0.7 has another name for them."""
-    return [line.get("requestID") or line["reqID"] for line in _said(serving, what)]
+    return [line.get("requestID") or line["reqID"] for line in _said(log, what)]
 
 
 def _flow(line: dict[str, Any]) -> tuple[str, str]:
@@ -121,14 +124,14 @@ def _waits(serving: Serving, dialect: str, priority: int) -> float:
     name = QUEUE_SECONDS.get(dialect, "llm_d_epp_flow_control_request_queue_duration_seconds")
     labels = {"priority": str(priority), "fairness_id": SHOP}
     return _waited(serving, dialect, priority, fairness_id=SHOP) / (
-        picker(serving).total(f"{name}_count", **labels) or 1
+        picker(serving, f"{name}_count").total(f"{name}_count", **labels) or 1
     )
 
 
 def _waited(serving: Serving, dialect: str, priority: int, **labels: str) -> float:
     """Seconds that requests of a class waited in the endpoint picker so far, together, as it says itself."""
     name = QUEUE_SECONDS.get(dialect, "llm_d_epp_flow_control_request_queue_duration_seconds")
-    return picker(serving).total(f"{name}_sum", priority=str(priority), **labels) or 0.0
+    return picker(serving, f"{name}_sum").total(f"{name}_sum", priority=str(priority), **labels) or 0.0
 
 
 def test_who_matters_more_is_answered_first_though_it_came_last(serving, crowd, queued, picker_dialect, capsys):
@@ -138,7 +141,7 @@ def test_who_matters_more_is_answered_first_though_it_came_last(serving, crowd, 
             sent += crowd.send(_ask(EACH, "order", name, SHOP))
             wait(f"{name} in the queue", lambda: queued(priority=str(priority), fairness_id=SHOP) >= EACH, limit_s=10)  # noqa: B023
     assert {each.status for each in all_of(sent)} == {200}
-    chosen = let_go(serving, 3 * EACH)
+    chosen = let_go(picker_log(serving), 3 * EACH)
     order = {name: places(chosen, (SHOP, str(priority))) for name, priority in BANDS.items()}
     waits = {name: _waits(serving, picker_dialect, priority) for name, priority in BANDS.items()}
     with capsys.disabled():
@@ -156,20 +159,21 @@ def test_verify_proves_it(serving, proved):
 
 
 def test_a_tenant_that_comes_late_does_not_wait_behind_all_of_another(serving, crowd, queued, capsys):
-    def chosen(first: str, second: str) -> list[tuple[str, str]]:
+    def log_of(first: str, second: str) -> Sequence[str]:
         with standstill(serving, crowd, fillers=FILLERS, waiting=WAITING):
             sent = crowd.send(_ask(MANY, f"fair many {first}", tenant=first))
             wait("the first tenant in the queue", lambda: queued() >= MANY, limit_s=10)
             sent += crowd.send(_ask(FEW, f"fair few {second}", tenant=second))
             wait("both in the queue", lambda: queued() >= MANY + FEW, limit_s=10)
         assert {each.status for each in all_of(sent)} == {200}
-        return let_go(serving, MANY + FEW)
+        return picker_log(serving)
 
-    flows = chosen("alice", "bob")
+    flows = let_go(log_of("alice", "bob"), MANY + FEW)
     few, many = places(flows, ("bob", "0")), places(flows, ("alice", "0"))
     assert (len(few), len(many)) == (FEW, MANY)
-    assert chosen("carol", "carol") == [("carol", "0")] * (MANY + FEW)
-    came, went = (identifiers(serving, f"Item {what}.")[-MANY - FEW :] for what in ("enqueued", "dispatched"))
+    log = log_of("carol", "carol")
+    assert let_go(log, MANY + FEW) == [("carol", "0")] * (MANY + FEW)
+    came, went = (identifiers(log, f"Item {what}.")[-MANY - FEW :] for what in ("enqueued", "dispatched"))
     with capsys.disabled():
         print(f"\nmean place of {MANY} requests, and of {FEW} that came after them:")
         print(f"  two tenants  {mean(many):5.1f}  {mean(few):5.1f}")

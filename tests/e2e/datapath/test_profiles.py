@@ -111,7 +111,8 @@ def _placed(serving: Serving, crowd: Crowd, prompt: str, *, before: int) -> Futu
 def _seen(serving: Serving, dialect: str) -> float:
     """How many wait, as the endpoint picker says itself."""
     (pod,) = serving.pods("epp")
-    return serving.scrape(pod, 9090).total(SEEN.get(dialect, "llm_d_epp_per_endpoint_queue_size")) or 0.0
+    name = SEEN.get(dialect, "llm_d_epp_per_endpoint_queue_size")
+    return serving.scrape(pod, 9090, name).total(name) or 0.0
 
 
 def _waiting(serving: Serving) -> float:
@@ -123,7 +124,7 @@ def _computed(serving: Serving) -> list[float]:
 
 
 def _by_engine(serving: Serving, name: str, **labels: str) -> list[float]:
-    return [found.total(name, **labels) or 0.0 for found in serving.metrics("aggregate").values()]
+    return [found.total(name, **labels) or 0.0 for found in serving.metrics("aggregate", name).values()]
 
 
 def test_one_saves_work_and_the_other_time(serving, gentle, picker_dialect, real_node, capsys):
