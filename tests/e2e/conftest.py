@@ -39,7 +39,6 @@ from tests.e2e.sandbox.objects import SCALED as SCALED_OBJECTS
 NODES = {"h200": 8, "h100": 2, "b200": 2, "l4": 2, "mi300x": 2, "cpu": 4}
 _PREFIX = "test-"
 _REAL = "node-"
-_APART = "apart-"
 SCALED = "scaled-"
 
 
@@ -285,20 +284,6 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
                 sandbox.down(session_name(prefix, worker))
 
 
-@pytest.fixture(scope="module")
-def plane_apart(worker_id: str) -> Iterator[Plane]:
-    """A control plane of one module's own, without nodes: what would crowd or delay everybody else goes there."""
-    name = f"{_APART}{os.getpid()}"
-    status = sandbox.up(name, nodes=[], report=print)
-    try:
-        found = read(home(name))
-        assert found is not None
-        with control_plane.administrator(home(name), found.ports) as api:
-            yield Plane(status=status, api=api, worker=worker_id, _numbers=count(1))
-    finally:
-        sandbox.down(name)
-
-
 def _users(path: Path) -> set[str]:
     return set(json.loads(path.read_text())) if path.exists() else set()
 
@@ -309,7 +294,7 @@ def _set_users(path: Path, users: set[str]) -> None:
 
 def _remove_abandoned() -> None:
     for place in sandbox.homes():
-        for prefix in (_PREFIX, _REAL, _APART, SCALED):
+        for prefix in (_PREFIX, _REAL, SCALED):
             pid = place.name.removeprefix(prefix)
             if place.name.startswith(prefix) and pid.isdecimal() and not psutil.pid_exists(int(pid)):
                 sandbox.down(place.name)

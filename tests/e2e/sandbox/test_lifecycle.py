@@ -1,4 +1,7 @@
-"""Sandboxes coming and going: beside each other, killed half-way, gone without a trace."""
+"""Sandboxes that do not come up: killed half-way, or without a program; gone without a trace.
+
+One that does, over a killed one and beside another, is looked at in `tests/e2e/guides/test_guides.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,11 @@ import signal
 import subprocess
 import sys
 
-import psutil
 import pytest
 
 from llmdctl import sandbox
-from llmdctl.errors import ProgramError, UsageError
-from llmdctl.sandbox import record
-from llmdctl.sandbox.furnish import NODES as NODES_OF_API
+from llmdctl.errors import ProgramError
 from llmdctl.sandbox.home import home
-from llmdctl.sandbox.plane import administrator
 from llmdctl.sandbox.processes import belonging_to
 
 from .objects import wait
@@ -62,36 +61,6 @@ def test_down_finds_a_process_that_was_never_written_down(state):
     place.record.unlink()
     sandbox.down("second")
     assert belonging_to(place.path) == []
-
-
-def test_a_second_sandbox_beside_the_first_after_a_killed_start(plane, state):
-    place = kill_in_the_middle(state, 2)
-    left_over = set(belonging_to(place.path))
-    status = sandbox.up("second", nodes=NODES)
-    assert not left_over & set(belonging_to(place.path)), "processes of the killed start live on"
-    assert status.state is sandbox.State.UP
-    assert not set(status.ports.values()) & set(plane.status.ports.values())
-    assert [node.name for node in status.nodes] == ["cpu-0"]
-    assert plane.api.ready()
-
-    pids = [process.pid for process in status.processes]
-    again = sandbox.up("second", nodes=[sandbox.SimulatedNodes(accelerator="l4", count=2, template={})])
-    assert [process.pid for process in again.processes] == pids, "a second up must keep what runs"
-    assert [node.name for node in again.nodes] == ["l4-0", "l4-1"]
-
-    found = record.read(place)
-    assert found is not None
-    with administrator(place, found.ports) as api:
-        taints = [taint["key"] for node in api.items(NODES_OF_API.url()) for taint in node["spec"].get("taints") or ()]
-    assert "node.kubernetes.io/not-ready" not in taints, "pods may go to every node as soon as up has ended"
-    psutil.Process(found.processes[-1].pid).kill()
-    wait("the loss", lambda: sandbox.status("second").state is sandbox.State.BROKEN)
-
-    assert sandbox.down("second")
-    assert not [pid for pid in pids if psutil.pid_exists(pid)]
-    assert not state.exists()
-    with pytest.raises(UsageError, match="there is no sandbox 'second'"):
-        sandbox.status("second")
 
 
 def test_a_program_that_ends_at_once_is_named_with_its_log(state, monkeypatch, tmp_path):

@@ -59,6 +59,7 @@ def test_end_takes_recorded_and_unrecorded_ones_and_no_others(home, tmp_path):
         assert end(home, [recorded]) == 2
         assert not recorded.alive
         assert not unrecorded.alive
+        assert not [one.pid for one in (recorded, unrecorded) if psutil.pid_exists(one.pid)], "collected as well"
         assert foreign.alive
         assert end(home, [recorded]) == 0
     finally:

@@ -1,13 +1,16 @@
-"""What placement predicts is what the real scheduler does: generated clusters, all of them at once."""
+"""What placement predicts is what the real scheduler does: generated clusters, all of them at once.
+
+Hundreds of nodes and pods come into a control plane for this and stay: one that ends soon, and that nobody else waits
+for. It is that of the first guide, in `tests/e2e/guides/test_guides.py`.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
-
-import pytest
 
 from llmdctl.kube import capture, connect
 from llmdctl.model.check import Placement
@@ -15,9 +18,7 @@ from llmdctl.model.inventory import Inventory
 from llmdctl.preflight import Case
 from llmdctl.sandbox.api import Api
 from tests.e2e.preflight.clusters import Cluster, classes, generated
-from tests.e2e.sandbox.objects import CLAIM_TEMPLATES, DEPLOYMENTS, DEVICE_CLASSES, LWS, NODES, PODS, SLICES
-
-pytestmark = pytest.mark.e2e
+from tests.e2e.sandbox.objects import CLAIM_TEMPLATES, DEPLOYMENTS, DEVICE_CLASSES, LWS, NAMESPACES, NODES, PODS, SLICES
 
 SEED = 20261122
 SECTIONS = ("nodes", "pods", "namespaces", "resource-slices", "device-classes", "resource-claims")
@@ -26,10 +27,10 @@ LIMIT_S = 180  # two cores may be shared with much else
 Object = dict[str, Any]
 
 
-@pytest.fixture
-def clusters(plane_apart) -> list[Cluster]:
-    made = generated(SEED)
-    api, namespace = plane_apart.api, plane_apart.namespace("place")
+def clusters(api: Api) -> list[Cluster]:
+    """The cases, with their nodes, and in a namespace everything that is there before their workloads."""
+    made, namespace = generated(SEED), "place"
+    api.create(NAMESPACES.url(), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     for cluster in made:
         cluster.namespace = namespace
     api.create_all((DEVICE_CLASSES.url(), item) for item in classes())
@@ -68,28 +69,30 @@ def settle(api: Api, namespace: str, number: int) -> list[Object]:
         assert time.monotonic() < deadline_s, f"{number} pods wanted, {len(pods)} there, not settled: {waiting}"
 
 
-def test_the_scheduler_places_what_was_predicted(plane_apart, clusters: list[Cluster]) -> None:
-    api, namespace = plane_apart.api, clusters[0].namespace
-    inventory = capture(connect(kubeconfig=plane_apart.kubeconfig), sections=SECTIONS, timeout_s=LIMIT_S)
-    predicted = {cluster.name: place(cluster, inventory) for cluster in clusters}
+def check(api: Api, kubeconfig: Path) -> None:
+    """Predict, then make the workloads, and compare."""
+    cases = clusters(api)
+    namespace = cases[0].namespace
+    inventory = capture(connect(kubeconfig=kubeconfig), sections=SECTIONS, timeout_s=LIMIT_S)
+    predicted = {cluster.name: place(cluster, inventory) for cluster in cases}
     assert len(predicted) >= 40
     # Something of everything: cases that fit, that do not, and that fit in part.
     ends = Counter(fits(placement) for placement in predicted.values())
     assert set(ends) == {"all", "some", "none"}, ends
 
-    number, pods = sum(len(cluster.fillers) for cluster in clusters), list[Object]()
-    for turn in range(max(len(cluster.workloads) for cluster in clusters)):
-        turns = [cluster for cluster in clusters if turn < len(cluster.workloads)]
+    number, pods = sum(len(cluster.fillers) for cluster in cases), list[Object]()
+    for turn in range(max(len(cluster.workloads) for cluster in cases)):
+        turns = [cluster for cluster in cases if turn < len(cluster.workloads)]
         asked = [as_asked(cluster, cluster.workloads[turn], predicted[cluster.name]) for cluster in turns]
         api.create_all((url, item) for url, item, _ in asked)
         number += sum(more for _, _, more in asked)
         pods = settle(api, namespace, number)
-    wrong = [said for cluster in clusters for said in mismatches(own(pods, cluster), predicted[cluster.name])]
+    wrong = [said for cluster in cases for said in mismatches(own(pods, cluster), predicted[cluster.name])]
     print("\n".join(wrong))
     assert wrong == []
 
     # One replica more of a group than predicted finds no place: what was predicted is the most.
-    larger = [(cluster, predicted[cluster.name].roles[0]) for cluster in clusters if is_group(cluster.workloads[0])]
+    larger = [(cluster, predicted[cluster.name].roles[0]) for cluster in cases if is_group(cluster.workloads[0])]
     larger = [(cluster, role) for cluster, role in larger if role.replicas_placeable < role.replicas_wanted]
     assert larger
     for _, role in larger:
