@@ -32,6 +32,7 @@ SMALL, LARGE = "shop", "shop-epp"
 REPLICAS = {SMALL: 1, LARGE: 3}
 ASKED = {SMALL: 7, LARGE: 3}
 COUNTED = "vllm:request_success_total"
+RUNNING = "vllm:num_requests_running"
 GROUPS, TURNS = 6, 6  # prompts of one prefix, and how many of each
 TOKENS = 640
 # An engine that goes has requests at work for most of a second each: of few tokens, for each costs every hop its work.
@@ -139,7 +140,7 @@ def test_a_killed_pod_loses_what_it_held_and_gets_nothing_new(serving, real_node
     victim = serving.pods("aggregate")[0]
     switch(serving, slow=SLOW)
     with running(Load(serving.url, MODEL, tokens=TOKENS_ASKED)) as load:
-        wait("requests in the pod", lambda: bool(serving.scrape(victim, 8000).total("vllm:num_requests_running")))
+        wait("requests in the pod", lambda: bool(serving.scrape(victim, 8000, RUNNING).total(RUNNING)))
         killed_s = time.monotonic()
         real_node.api.delete(f"{PODS.url(victim, namespace=serving.namespace)}?gracePeriodSeconds=0")
 
