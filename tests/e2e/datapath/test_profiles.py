@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.datapath.crowd import Answered, Asking, Crowd, all_of, mean, switch
-from tests.e2e.datapath.serving import ALERT, QUICK, Serving, flags, llmdctl, shared_prefix
+from tests.e2e.datapath.serving import QUICK, Serving, flags, llmdctl, shared_prefix
 from tests.e2e.sandbox.objects import wait
 
 MODEL = "Qwen/Qwen3-32B"
@@ -34,7 +34,7 @@ SETTINGS = {
     "modelserver.roles.aggregate.args.max-num-seqs": AT_A_TIME,
     "scheduler.metricsAuth": "false",
 }
-WORDS = ("--role", "aggregate.replicas=2", *ALERT, *flags(SETTINGS))
+WORDS = ("--role", "aggregate.replicas=2", *flags(SETTINGS))
 COMPUTED = "vllm:prompt_tokens_by_source_total"
 ANSWERED = "vllm:request_success_total"
 
