@@ -33,6 +33,7 @@ class Inventory:
     kept: tuple[str, ...]  # each with the reason
     helm_status: str  # not-found: Helm knows no such release; what carries its mark is listed all the same
     revisions: Stored = field(default_factory=dict, repr=False)  # what each names, for the removal to go by
+    bound: tuple[str, ...] = ()  # those of `kept` that Helm's annotation keeps
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +51,8 @@ def inventory(name: str, namespace: str, *, helm: Helm, cluster: Cluster) -> Inv
     pods = cluster.list_objects("v1", "Pod", namespace=namespace, labels={INSTANCE_LABEL: name}, metadata_only=True)
     last = latest(cluster, name, namespace)
     live = find(cluster, namespace_key(namespace))
-    kept = [_kept_by_policy(obj) for obj in owned if must_stay(obj)] + _kept_crds(cluster)
+    bound = tuple(_kept_by_policy(obj) for obj in owned if must_stay(obj))
+    kept = [*bound, *_kept_crds(cluster)]
     if live is not None and not is_ours(live):
         kept.append(f"Namespace/{namespace}: {_NOT_OURS}")
     return Inventory(
@@ -59,6 +61,7 @@ def inventory(name: str, namespace: str, *, helm: Helm, cluster: Cluster) -> Inv
         kept=tuple(kept),
         helm_status=NOT_FOUND if last is None else last.helm_status,
         revisions=revisions,
+        bound=bound,
     )
 
 
@@ -83,7 +86,7 @@ def uninstall(
     """
     work = _Removal(
         name=name, namespace=namespace, helm=helm, cluster=cluster, timeout_s=timeout_s, clock=clock, report=report,
-        known=seen.revisions if seen else {},
+        seen=seen,
     )  # fmt: skip
     try:
         return work.run(remove_crds=remove_crds)
@@ -105,7 +108,7 @@ class _Removal:
     timeout_s: float
     clock: Clock
     report: Reporter
-    known: Stored
+    seen: Inventory | None
     removed: list[ObjectKey] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     begun: bool = False
@@ -113,11 +116,7 @@ class _Removal:
     def run(self, *, remove_crds: bool) -> UninstallResult:
         started_s = self.clock.monotonic()
         self.report(PhaseStarted(phase=Phase.REMOVE, detail=f"{self.name} from {self.namespace}"))
-        revisions = stored(self.name, self.namespace, helm=self.helm, cluster=self.cluster, known=self.known)
-        owned = belongings(self.name, self.namespace, among=revisions, cluster=self.cluster)
-        self.kept += [_kept_by_policy(obj) for obj in owned if must_stay(obj)]
-        keys = [key_of(obj) for obj in owned if not must_stay(obj)]
-        going = self._remove(keys)
+        going = self._remove(self._owned())
         self.report(PhaseStarted(phase=Phase.WAIT_GONE, detail="until its objects and pods are gone"))
         self._wait_gone(going, started_s)
         if remove_crds:
@@ -131,6 +130,20 @@ class _Removal:
         self.report(PhaseFinished(phase=Phase.WAIT_GONE, detail=f"{self.name} is gone", elapsed_s=elapsed_s))
         return UninstallResult(removed=tuple(self.removed), kept=tuple(self.kept))
 
+    def _owned(self) -> Sequence[ObjectKey]:
+        """What is to go: as it was shown, unless Helm has written another revision since.
+
+        What is left of it when Helm has ended is looked at before it is deleted, so nobody else's goes.
+        """
+        seen, known = self.seen, self.seen.revisions if self.seen else {}
+        revisions = stored(self.name, self.namespace, helm=self.helm, cluster=self.cluster, known=known)
+        if seen is not None and revisions and revisions == known:
+            self.kept += seen.bound
+            return seen.objects
+        owned = belongings(self.name, self.namespace, among=revisions, cluster=self.cluster)
+        self.kept += [_kept_by_policy(obj) for obj in owned if must_stay(obj)]
+        return [key_of(obj) for obj in owned if not must_stay(obj)]
+
     def _wait_gone(self, keys: list[ObjectKey], started_s: float) -> None:
         wait_gone(
             self.cluster,
@@ -142,7 +155,7 @@ class _Removal:
             report=self.report,
         )
 
-    def _remove(self, keys: list[ObjectKey]) -> list[ObjectKey]:
+    def _remove(self, keys: Sequence[ObjectKey]) -> list[ObjectKey]:
         """Delete the release and what it owns; the keys of what is still there, whose end is to be waited for."""
         if latest(self.cluster, self.name, self.namespace) is not None:
             self.begun = True

@@ -65,6 +65,19 @@ def test_what_was_shown_is_not_asked_of_helm_again(world: World):
     assert left(world) == set()
 
 
+def test_what_was_shown_is_looked_at_once_more_when_helm_has_ended(world: World):
+    world.install()
+    config = ObjectKey(api_version="v1", kind="ConfigMap", namespace="llm", name="pd-config")
+    annotations = world.cluster.objects[config]["metadata"].setdefault("annotations", {})
+    annotations["helm.sh/resource-policy"] = "keep"
+    shown = inventory("pd", "llm", **world.doors)
+    world.cluster.calls.clear()
+    done = remove(world, seen=shown)
+    assert {str(key) for key in done.removed} == {"Service/pd-epp", "Deployment/pd-decode", "Namespace/llm"}
+    assert any(text.startswith("ConfigMap/pd-config: its annotation") for text in done.kept)
+    assert world.cluster.calls.count(("get", "Service/pd-epp")) == 1
+
+
 def test_the_inventory_of_nothing(world: World):
     found = inventory("pd", "llm", **world.doors)
     assert (found.objects, found.pods, found.helm_status) == ((), (), "not-found")
