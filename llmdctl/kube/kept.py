@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ class Kept:
         self._clock = clock
         self._lock = threading.Lock()
         self._waiting: list[tuple[float, Place, Tunnel]] = []  # the oldest first
+        weakref.finalize(self, _close, self._waiting)  # who asks no more says so to nobody
 
     def take(self, place: Place) -> Tunnel | None:
         """One that is open to a place, for its taker alone; None where there is none."""
@@ -48,3 +50,8 @@ class Kept:
         oldest_s = self._clock() - IDLE_S
         while self._waiting and (self._waiting[0][0] < oldest_s or len(self._waiting) > _MOST):
             self._waiting.pop(0)[2].close()
+
+
+def _close(waiting: list[tuple[float, Place, Tunnel]]) -> None:
+    while waiting:
+        waiting.pop()[2].close()

@@ -87,7 +87,8 @@ def elected(forms, real_node) -> Iterator[Future[Measured]]:
     def killed() -> None:
         """And doctor says so while nobody leads: until the lease is over."""
         kill()
-        chain = patient.until("epp", "none of 2 replicas is elected yet", limit_s=LEASE_S)
+        # The kubelet may tell of the new container before it tells how the old one ended.
+        chain = patient.until("epp", "none of 2 replicas is elected yet: the picker in", limit_s=LEASE_S)
         assert chain.broken is not None
         assert "(exit code 137)" in chain.broken.saw, told(chain)
         assert any("held by" in entry.observed for entry in chain.broken.evidence), told(chain)

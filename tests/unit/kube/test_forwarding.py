@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import gc
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -260,6 +261,22 @@ def test_connections_are_kept_for_a_while_only(server: PortForwardServer):
     now_s[0] += IDLE_S + 0.1
     get(pods)
     assert len(server.heads) == 2
+
+
+def test_who_asks_no_more_leaves_nothing_open(server: PortForwardServer):
+    """Without its end a kept connection would be a ResourceWarning, which is an error here."""
+    ended = threading.Event()
+
+    def pod(peer: Peer) -> None:
+        patient_pod(peer)
+        ended.set()
+
+    server.pod = pod
+    pods = PodForwarding(Transport(Access(server=server.address), request_timeout_s=1.0).dial)
+    get(pods)
+    del pods
+    gc.collect()
+    assert ended.wait(5)
 
 
 FORBIDDEN = 'pods "pod-1" is forbidden: User "me" cannot get resource "pods/portforward"'
