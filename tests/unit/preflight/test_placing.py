@@ -237,6 +237,13 @@ def test_a_nominated_pod_holds_its_place() -> None:
     assert case([node("n0", 8)], [waiting]).free["n0"][GPU] == 4
 
 
+def test_a_node_that_is_full_on_one_way_is_looked_at_again_on_another() -> None:
+    """Best fit puts the first four beside the two that run; only both on the other node leave room for all."""
+    nodes, pods = [node("tight", 8), node("free", 8)], [running("p", "tight", 2)]
+    found = case(nodes, pods, deployment("r4", 2, pod_spec(4)), deployment("r3", 2, pod_spec(3))).placement
+    assert placeable(found) == {"r4": 2, "r3": 2}
+
+
 def test_enough_in_all_and_too_little_on_each_is_called_by_its_name() -> None:
     nodes = [node(f"n{i}", 8) for i in range(3)]
     found = case(
