@@ -130,8 +130,9 @@ class _Packing:
             return self.greedy() if self._only else best
         self._best = best
         self._goal = _score(self._units, best)
-        for sort in {sort.number: sort for unit in self._units for sort in unit.pods}.values():
-            self._of(sort)  # while the board is empty: a node that is full on one way has room on another
+        for unit in self._units:
+            for sort in unit.pods:
+                self._of(sort)  # while the board is empty: a node that is full on one way has room on another
         self._descend(0, {}, frozenset())
         self.ended = self._steps > 0
         return self._best

@@ -21,15 +21,12 @@ _LONGEST_PAUSE_S: Final = 2.0
 _PAUSED: Final = 0.1  # of the time that has passed: what is ready is noticed late by at most a tenth
 _OUTAGE_S: Final = 60.0  # an API server that restarts; a wait may last an hour
 _FAILED_S: Final = 3.0  # a failed status must last: some controllers write one before they have looked around
-# What says nothing about itself beyond being there, and is not asked again once it is.
-_STATIC: Final = frozenset(
-    {"ConfigMap", "Secret", "ServiceAccount", "Service", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
-     "NetworkPolicy", "PodDisruptionBudget", "PodMonitor", "ServiceMonitor", "PrometheusRule"}
-)  # fmt: skip
-_WITHOUT_STATUS: Final = frozenset(  # and no controller has anything to say of these: to be there is all they can
+_WITHOUT_STATUS: Final = frozenset(  # no controller has anything to say of these: to be there is all they can
     {"ConfigMap", "Secret", "ServiceAccount", "Service", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
      "NetworkPolicy"}
 )  # fmt: skip
+# What says nothing about itself beyond being there, and is not asked again once it is.
+_STATIC: Final = _WITHOUT_STATUS | {"PodDisruptionBudget", "PodMonitor", "ServiceMonitor", "PrometheusRule"}
 
 
 def there(objects: Sequence[KubernetesObject]) -> dict[ObjectKey, ObjectState]:

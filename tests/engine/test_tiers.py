@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from llmdctl.sandbox.furnish import until
+from llmdctl.sandbox.ports import listening
 from tests.engine.process import Server, alone, engine
 from tests.ports import free_port
 
@@ -43,23 +43,13 @@ def store(tmp_path: Path, port: int) -> Iterator[None]:
         env={**os.environ, "PYTHONPATH": alone()},
     )
     try:
-        _accepts(port)  # an engine whose first blocks find nobody computes, and says nothing
+        until(
+            lambda: listening(port), "a store that listens"
+        )  # an engine whose first blocks find nobody computes, and says nothing
         yield
     finally:
         process.terminate()
         assert process.wait(20) == 0
-
-
-def _accepts(port: int) -> None:
-    until_s = time.monotonic() + 30
-    while not _connects(port):
-        assert time.monotonic() < until_s, "the store never listened"
-        time.sleep(0.02)
-
-
-def _connects(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_blocks_go_to_the_host_and_come_back_in_the_connectors_own_metrics() -> None:

@@ -121,17 +121,14 @@ def _ask(number: int, start: str, objective: str = "", tenant: str = "") -> list
 
 def _waits(serving: Serving, dialect: str, priority: int) -> float:
     """Seconds that requests of a class waited in the endpoint picker so far, on average, as it says itself."""
-    name = QUEUE_SECONDS.get(dialect, "llm_d_epp_flow_control_request_queue_duration_seconds")
-    labels = {"priority": str(priority), "fairness_id": SHOP}
-    return _waited(serving, dialect, priority, fairness_id=SHOP) / (
-        picker(serving, f"{name}_count").total(f"{name}_count", **labels) or 1
-    )
+    seconds, number = (_waited(serving, dialect, priority, of, fairness_id=SHOP) for of in ("sum", "count"))
+    return seconds / (number or 1)
 
 
-def _waited(serving: Serving, dialect: str, priority: int, **labels: str) -> float:
-    """Seconds that requests of a class waited in the endpoint picker so far, together, as it says itself."""
-    name = QUEUE_SECONDS.get(dialect, "llm_d_epp_flow_control_request_queue_duration_seconds")
-    return picker(serving, f"{name}_sum").total(f"{name}_sum", priority=str(priority), **labels) or 0.0
+def _waited(serving: Serving, dialect: str, priority: int, of: str, **labels: str) -> float:
+    """How long (`sum`, in seconds) requests of a class waited in the endpoint picker so far, or how many (`count`)."""
+    name = f"{QUEUE_SECONDS.get(dialect, 'llm_d_epp_flow_control_request_queue_duration_seconds')}_{of}"
+    return picker(serving, name).total(name, priority=str(priority), **labels) or 0.0
 
 
 def test_who_matters_more_is_answered_first_though_it_came_last(serving, crowd, queued, picker_dialect, capsys):
@@ -185,7 +182,7 @@ def test_who_waits_too_long_is_told_so(serving, crowd, queued, picker_dialect, c
     header = crowd.headers(Asking(prompt="", objective="premium"))
     words = [word for name, value in header.items() for word in ("-H", f"{name}: {value}")]
     asked = json.dumps({"model": MODEL, "prompt": "nobody has room", "max_tokens": 1})
-    before_s = _waited(serving, picker_dialect, BANDS["premium"])
+    before_s = _waited(serving, picker_dialect, BANDS["premium"], "sum")
     with standstill(serving, crowd, fillers=FILLERS, waiting=WAITING):
         sent = crowd.send(_ask(60, "too many", "best-effort")) if picker_dialect != "0.7" else []
         began_s = time.monotonic()
@@ -194,7 +191,7 @@ def test_who_waits_too_long_is_told_so(serving, crowd, queued, picker_dialect, c
         )
         took_s = time.monotonic() - began_s
         wait("nobody in the queue", lambda: queued() == 0, limit_s=5)
-    queued_s = _waited(serving, picker_dialect, BANDS["premium"]) - before_s
+    queued_s = _waited(serving, picker_dialect, BANDS["premium"], "sum") - before_s
     with capsys.disabled():
         print(f"\nafter {queued_s:.1f} s in the queue (limit {TTL_S:.0f} s): {status} {body.strip()[:120]}")
     assert status == 503
