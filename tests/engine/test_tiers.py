@@ -43,9 +43,8 @@ def store(tmp_path: Path, port: int) -> Iterator[None]:
         env={**os.environ, "PYTHONPATH": alone()},
     )
     try:
-        until(
-            lambda: listening(port), "a store that listens"
-        )  # an engine whose first blocks find nobody computes, and says nothing
+        # An engine whose first blocks find nobody computes, and says nothing.
+        until(lambda: listening(port), "a store that listens")
         yield
     finally:
         process.terminate()
