@@ -18,6 +18,7 @@ import psutil
 MARK = "LLMDCTL_SANDBOX_HOME"
 _START_TOLERANCE_S = 1.0  # start times are computed from the boot time, which a clock correction moves a little
 _GONE_LIMIT_S = 10.0
+_EXEC_LIMIT_S = 1.0
 _STANDARD_ERROR = 2
 _KEPT_VARIABLES = ("GOGC", "PATH", "TMPDIR", "LANG", "TZ")
 
@@ -105,9 +106,23 @@ def belonging_to(home: Path) -> list[int]:
     pids = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.environ().get(MARK) == str(home):
+            if _environment(process).get(MARK) == str(home):
                 pids.append(process.pid)
     return pids
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    """The environment of a process, also of one whose program has only just begun.
+
+    Between the end of the old program and the start of the new one, exec(2) shows neither environment nor command
+    line; on a busy machine that lasts for milliseconds. Kernel threads show none ever, but they have no program.
+    """
+    deadline_s = time.monotonic() + _EXEC_LIMIT_S
+    while not (found := process.environ()) and not process.cmdline() and process.exe():
+        if time.monotonic() > deadline_s:
+            break
+        time.sleep(0.001)
+    return dict(found or process.environ())
 
 
 def end(home: Path, recorded: Iterable[Process]) -> int:

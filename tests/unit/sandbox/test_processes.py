@@ -7,7 +7,7 @@ import os
 import psutil
 import pytest
 
-from llmdctl.sandbox.processes import Process, belonging_to, end, same_process, start
+from llmdctl.sandbox.processes import MARK, Process, belonging_to, end, same_process, start
 
 
 @pytest.fixture
@@ -28,6 +28,36 @@ def test_a_process_is_itself_only_with_its_start_time(home):
     assert same_process(process.pid, process.started_s)
     assert not same_process(process.pid, process.started_s - 60), "another process of that pid"
     assert belonging_to(home) == [process.pid]
+
+
+class Beginning:
+    """A process seen while exec(2) exchanges its program: the first looks find nothing of it but the program."""
+
+    pid = 4711
+
+    def __init__(self, looks, *, mark="", program="/bin/sleep"):
+        self.looks, self.mark, self.program = looks, mark, program
+
+    def environ(self):
+        self.looks -= 1
+        return {} if self.looks >= 0 or not self.mark else {MARK: self.mark}
+
+    def cmdline(self):
+        return [] if self.looks >= 0 or not self.program else [self.program, "600"]
+
+    def exe(self):
+        return self.program
+
+
+def test_one_whose_program_has_only_just_begun_belongs_too(home, monkeypatch):
+    everything = [
+        Beginning(3, mark=str(home)),
+        Beginning(3, mark="/another"),
+        Beginning(3),  # it was given no environment at all
+        Beginning(10**9, program=""),  # a thread of the kernel
+    ]
+    monkeypatch.setattr(psutil, "process_iter", lambda: iter(everything))
+    assert belonging_to(home) == [Beginning.pid]
 
 
 def test_it_has_a_session_of_its_own_and_nothing_of_our_environment(home, monkeypatch):
