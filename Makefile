@@ -1,5 +1,8 @@
 # The front door. Everything runs from a plain checkout: Python 3.11+, Go and make are all it needs.
-PYTHON ?= python3
+# The distribution's Python, where it is new enough and can make environments: it is built with profile-guided
+# optimisation, which one that was compiled on this machine mostly is not, and everything takes a fifth less time.
+PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+  && echo /usr/bin/python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
