@@ -26,7 +26,7 @@ kvstore.serviceAccountName .
 {{- mergeOverwrite $config (dict
       "enable_metric_reporting" true
       "metrics_port" (int .Values.mooncake.metricsPort)
-      "rpc_address" "0.0.0.0"
+      "rpc_address" (include "llmd.everyAddress" .)
       "rpc_port" $port) | toYaml -}}
 {{- else -}}
 {{- $config := dict

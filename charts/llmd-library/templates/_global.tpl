@@ -18,6 +18,8 @@ llmd.kvTopic        (dict "ctx" $ "podIP" "$(POD_IP)")   the topic under which a
                     for which model, by the name that clients send
                     (github.com/llm-d/llm-d-kv-cache v0.9.0, pkg/kvevents).
 llmd.kvEventsEndpoint   .   where an engine binds the socket for them
+llmd.everyAddress   .   the address to listen on for all that reaches a pod: 0.0.0.0, or :: for ipFamily IPv6, by which some
+                    programs take IPv4 too
 llmd.openshift      "true" or "": restricted SCCs choose the user id. auto = the cluster serves the
                     API group security.openshift.io
 */}}
@@ -57,6 +59,10 @@ kv@{{ .podIP }}:{{ int .ctx.Values.global.llmd.ports.serving }}@{{ include "llmd
 
 {{- define "llmd.kvEventsEndpoint" -}}
 tcp://*:{{ int .Values.global.llmd.ports.kvEvents }}
+{{- end -}}
+
+{{- define "llmd.everyAddress" -}}
+{{- eq .Values.global.llmd.ipFamily "IPv6" | ternary "::" "0.0.0.0" -}}
 {{- end -}}
 
 {{- define "llmd.openshift" -}}

@@ -30,7 +30,8 @@ modelserver.container   (dict "ctx" $ "role" $role "worker" false)   JSON of the
 {{- end -}}
 {{- $own := $spec.args | default dict -}}
 {{- $facts := list
-      (list "host" "0.0.0.0" true)
+      (list "host" (include "llmd.everyAddress" .ctx) true)
+      (list "hostIPv6" "::" (and (not $flags.host) (eq $values.global.llmd.ipFamily "IPv6")))
       (list "port" (int .role.enginePort) true)
       (list "servedName" (include "llmd.servedName" .ctx) true)
       (list "revision" $values.model.hf.revision (and (eq $values.model.source "hf") (not (hasKey $own (trimPrefix "--" $flags.revision)))))

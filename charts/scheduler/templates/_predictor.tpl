@@ -78,6 +78,11 @@ learnt is lost with the pod, and learnt again within minutes; each EPP replica l
 name: latency-{{ $part.name }}
 image: {{ include "llmd.image" (dict "ctx" $ctx "image" $in.image "path" (printf "%s.image" $path)) | quote }}
 imagePullPolicy: {{ $in.image.pullPolicy }}
+{{- if eq $ctx.Values.global.llmd.ipFamily "IPv6" }}
+# The image's own command, which listens on IPv4 only.
+command: [uvicorn, "{{ $part.name }}.{{ $part.name }}_server:app", --host, {{ include "llmd.everyAddress" $ctx | quote }}, --port, "{{ $part.port }}"
+  {{- with $env.UVICORN_WORKERS }}, --workers, "{{ . }}"{{ end }}]
+{{- end }}
 env: {{ include "llmd.env" (dict "ctx" $ctx "env" $env "path" $path) }}
 ports:
   - {name: {{ $part.label }}, containerPort: {{ $part.port }}, protocol: TCP}

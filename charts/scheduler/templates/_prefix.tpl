@@ -147,6 +147,9 @@ the share is the weight of that place.
 {{- if not $facts.kvEvents.enabled -}}
 {{- $problems = append $problems (dict "path" "global.llmd.kvEvents.enabled" "message" "must be true with prefixCache.source precise: without events the index stays empty") -}}
 {{- end -}}
+{{- if eq $facts.ipFamily "IPv6" -}}
+{{- $problems = append $problems (dict "path" "prefixCache.source" "message" "precise needs KV cache events, which vLLM and SGLang publish over IPv4 only, and global.llmd.ipFamily is IPv6; take approximate") -}}
+{{- end -}}
 {{- if le (int64 $facts.blockSize) 0 -}}
 {{- $problems = append $problems (dict "path" "global.llmd.blockSize" "message" "must be stated with prefixCache.source precise: engine and index have to cut prompts into the same blocks") -}}
 {{- end -}}

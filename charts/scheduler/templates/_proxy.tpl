@@ -20,6 +20,7 @@ pod in the header x-gateway-destination-endpoint, and the ORIGINAL_DST cluster c
 {{- define "llmd-scheduler.makeEnvoy" -}}
 {{- $ports := .Values.global.llmd.ports -}}
 {{- $proxy := .Values.proxy -}}
+{{- $family := .Values.global.llmd.ipFamily -}}
 {{- $idle := printf "%ss" (include "llmd.scalar" $proxy.streamIdleTimeoutSeconds) -}}
 {{- $open := include "llmd-scheduler.fallback" . -}}
 {{- /* Envoy accepts at most an hour here. The EPP holds a queued request without an answer, so this must not be short. */ -}}
@@ -32,7 +33,7 @@ static_resources:
   listeners:
     - name: clients
       address:
-        socket_address: {address: 0.0.0.0, port_value: {{ int $ports.proxy }}}
+        socket_address: {{ include "llmd-scheduler.envoy.listen" (dict "ctx" . "port" $ports.proxy) }}
       filter_chains:
         - filters:
             - name: envoy.filters.network.http_connection_manager
@@ -112,13 +113,28 @@ static_resources:
                         request_trailer_mode: SEND
                         response_trailer_mode: SEND
                       message_timeout: {{ $pick }}s
+                  {{- if eq $family "IPv6" }}
+                  # A request without a body is given any endpoint, as address:port without the brackets that tell them apart
+                  # (https://github.com/llm-d/llm-d-router, pkg/epp/handlers/request.go of 0.7 to 0.10).
+                  - name: envoy.filters.http.header_to_metadata
+                    typed_config:
+                      "@type": type.googleapis.com/envoy.extensions.filters.http.header_to_metadata.v3.Config
+                      request_rules:
+                        - header: x-gateway-destination-endpoint
+                          on_header_present:
+                            metadata_namespace: llm-d
+                            key: endpoint
+                            regex_value_rewrite:
+                              pattern: {regex: "^([0-9A-Fa-f:]+):([0-9]+)$"}
+                              substitution: '[\1]:\2'
+                  {{- end }}
                   - name: envoy.filters.http.router
                     typed_config:
                       "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router
                       suppress_envoy_headers: true
     - name: health
       address:
-        socket_address: {address: 0.0.0.0, port_value: {{ include "llmd-scheduler.healthPort" . }}}
+        socket_address: {{ include "llmd-scheduler.envoy.listen" (dict "ctx" . "port" (include "llmd-scheduler.healthPort" .)) }}
       filter_chains:
         - filters:
             - name: envoy.filters.network.http_connection_manager
@@ -162,7 +178,12 @@ static_resources:
       type: ORIGINAL_DST
       lb_policy: CLUSTER_PROVIDED
       connect_timeout: 10s
-      original_dst_lb_config: {use_http_header: true, http_header_name: x-gateway-destination-endpoint}
+      original_dst_lb_config:
+        use_http_header: true
+        http_header_name: x-gateway-destination-endpoint
+        {{- if eq $family "IPv6" }}
+        metadata_key: {key: llm-d, path: [{key: endpoint}]}
+        {{- end }}
       {{- include "llmd-scheduler.envoy.limits" . | nindent 6 }}
       {{- include "llmd-scheduler.envoy.engineConnections" . | nindent 6 }}
     {{- if $open }}
@@ -174,9 +195,9 @@ static_resources:
       connect_timeout: 10s
       # As often as the picker is asked for its health: one that fails soon after the first engine is ready finds it here.
       dns_refresh_rate: 1s
-      # Asked for IPv6 first, c-ares tries the name with every suffix of the search list, and then alone: seven questions
-      # more each time. The listeners above are IPv4's too.
-      dns_lookup_family: V4_ONLY
+      # Asked for a family that the Service has no address of, c-ares tries the name with every suffix of the search list,
+      # and then alone: seven questions more each time. AUTO asks for IPv6, and for IPv4 only where there is none.
+      dns_lookup_family: {{ eq $family "IPv6" | ternary "AUTO" "V4_ONLY" }}
       load_assignment:
         cluster_name: fallback
         endpoints:
@@ -197,7 +218,9 @@ static_resources:
       common_lb_config:
         healthy_panic_threshold: {value: 0}
       health_checks:
-        - timeout: 1s
+        # Of a silent one only: a dead one refuses the connection, at once. Two seconds without a processor must not end in
+        # two of refusals, as they do with failureMode FailClose; the kubelet is as patient.
+        - timeout: 5s
           interval: 1s
           no_traffic_interval: 1s
           unhealthy_threshold: 1
@@ -257,6 +280,11 @@ static_resources:
               - endpoint:
                   address:
                     socket_address: {address: 127.0.0.1, port_value: {{ int $ports.envoyAdmin }}}
+{{- end -}}
+
+{{- define "llmd-scheduler.envoy.listen" -}}
+{{- $address := include "llmd.everyAddress" .ctx -}}
+{address: {{ quote $address }}, port_value: {{ int .port }}{{ if eq $address "::" }}, ipv4_compat: true{{ end }}}
 {{- end -}}
 
 {{/* Envoy's default limit of 1024 requests at a time is far below what a pool of engines holds. */}}
