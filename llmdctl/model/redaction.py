@@ -16,7 +16,7 @@ from llmdctl.model.inventory import Inventory, Section
 Item = Mapping[str, Any]
 
 HIDDEN: Final = "hidden"
-_BUILT_IN: Final = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+_BUILT_IN: Final = frozenset({"default", "kube-system", "kube-public", "kube-node-lease", "kubernetes"})
 _KINDS: Final = {  # section -> how its names are called
     "nodes": "node", "csi-nodes": "node", "leases": "node", "namespaces": "namespace", "pods": "pod",
     "secrets": "secret", "releases": "secret", "config-maps": "config-map", "resource-slices": "slice",
@@ -243,8 +243,8 @@ class _Rewriting:
             return f"{str(value).partition('://')[0]}://{HIDDEN}"
         if key in _SECRETIVE and isinstance(value, (str, list)):
             return HIDDEN if isinstance(value, str) else [HIDDEN for _ in value]
-        if key == "clusterIP" and value != "None":
-            return HIDDEN
+        if key == "clusterIP" and value != "None":  # of its family: RFC 5737 and RFC 3849, addresses of nobody
+            return "2001:db8::1" if ":" in str(value) else "192.0.2.1"
         rewrite = special.get(key)
         return self._value(value) if rewrite is None else rewrite(value)
 

@@ -59,6 +59,7 @@ VITAL: dict[str, Path] = {
     "LD0419": ("crds", "status", "storedVersions"),
     "LD0501": ("gateway-classes", *CONDITIONS),
     "LD0511": ("gateways", *CONDITIONS),
+    "LD0512": ("services", "spec", "clusterIP"),
     **dict.fromkeys(("LD0601", "LD0602", "LD0603", "LD0604", "LD0605", "LD0609", "LD0613", "LD0615", "LD0621"), GPUS),
     "LD0608": DRIVER,
     "LD0635": ("resource-slices", "spec", "devices", EACH, "capacity", "memory", "value"),
