@@ -28,6 +28,7 @@ class EnvoyConfig:
 
     asking: tuple[Asking, ...] = ()
     ports: tuple[int, ...] = ()  # of the listeners
+    addresses: tuple[str, ...] = ()  # of the listeners
     problem: str = ""
 
 
@@ -41,9 +42,11 @@ def read(text: str) -> EnvoyConfig:
         return EnvoyConfig(problem="it is no mapping")
     listeners = rows(value, "static_resources", "listeners")
     ports = [look(row, "address", "socket_address", "port_value") for row in listeners]
+    addresses = [look(row, "address", "socket_address", "address") for row in listeners]
     return EnvoyConfig(
         asking=tuple(_asking(value, entry) for entry in _filters(listeners)),
         ports=tuple(port for port in ports if isinstance(port, int)),
+        addresses=tuple(address for address in addresses if isinstance(address, str)),
     )
 
 

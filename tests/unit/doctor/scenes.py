@@ -185,7 +185,8 @@ def _status(pod: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]
         kind = "containerStatuses"
         if change["container"] not in [entry["name"] for entry in pod["status"][kind]]:
             kind = "initContainerStatuses"
-        made["status"] = {"conditions": unready, kind: [{"name": change["container"], **row}]}
+        own = {"conditions": unready, kind: [{"name": change["container"], **row}]}
+        made["status"] = {**(made.get("status") or {}), **own}
     return made
 
 

@@ -13,6 +13,7 @@ from llmdctl.model.check import Evidence, Outcome
 from llmdctl.model.hop import Also, Hop, HopName
 from llmdctl.release.doctor.ailing import ailing, workload
 from llmdctl.release.doctor.case import ROLE, Case, engine_in
+from llmdctl.release.doctor.hearing import EVERY, OURS, deaf, listens
 from llmdctl.release.doctor.metrics import total
 from llmdctl.release.doctor.scene import Answer, LivePod
 from llmdctl.release.doctor.verdicts import absent, broken, hidden, kubectl, passed, unsure
@@ -194,6 +195,9 @@ def _nobody(case: Case, chosen: Manifest) -> Hop:
 
 def _none_ready(case: Case, named: str, pods: Sequence[LivePod]) -> Hop:
     expected = f"at least one ready {named}pod"
+    unheard = _unheard(named, pods)
+    if unheard is not None:
+        return unheard
     for pod in pods:
         found = ailing(case.scene, pod)
         if found is not None:
@@ -226,6 +230,22 @@ def _none_ready(case: Case, named: str, pods: Sequence[LivePod]) -> Hop:
             Evidence(object=f"log of {container}", observed=line[:300]) for line in case.scene.log(pod, container)[-2:]
         ),
     )
+
+
+def _unheard(named: str, pods: Sequence[LivePod]) -> Hop | None:
+    for pod in pods:
+        said = deaf(pod, listens(engine_in(pod)))
+        if said:
+            kind, name = workload(pod)
+            return broken(
+                HopName.ENGINE,
+                f"Pod/{pod.namespace}/{pod.name}",
+                f"none of {len(pods)} {named}pods is ready: the engine {said}",
+                f"an engine that listens on {EVERY}",
+                OURS,
+                kubectl(f"edit {kind} {name}", pod.namespace),
+            )
+    return None
 
 
 def _answer(case: Case, pod: LivePod, engine: Engine | None, path: str) -> Answer | None:

@@ -9,8 +9,10 @@ from llmdctl.lint import Manifest
 from llmdctl.lint.manifest import rows
 from llmdctl.model.check import Evidence
 from llmdctl.model.hop import Hop, HopName
+from llmdctl.release.doctor import envoy
 from llmdctl.release.doctor.ailing import ailing
 from llmdctl.release.doctor.case import Case, Proxy
+from llmdctl.release.doctor.hearing import EVERY, OURS, deaf
 from llmdctl.release.doctor.verdicts import absent, broken, ident, kubectl, passed, unsure
 from llmdctl.release.readiness import condition
 
@@ -143,6 +145,9 @@ def _of_proxy(case: Case, proxy: Proxy) -> Hop:
     where = f"Pod/{pod.namespace}/{pod.name}"
     up = [found for found in proxy.pods if found.status(proxy.container.name).get("ready")]
     scheduled = any(found.status(proxy.container.name) for found in proxy.pods)
+    unheard = _unheard(case, proxy, where) if not up else None
+    if unheard is not None:
+        return unheard
     if not up and scheduled:
         found = ailing(case.scene, pod, proxy.container.name)
         if found is not None:
@@ -177,3 +182,18 @@ def _of_proxy(case: Case, proxy: Proxy) -> Hop:
             kubectl(f"logs {pod.name} -c {proxy.container.name}", pod.namespace),
         )
     return passed(HopName.LISTENER, where, f"the proxy {proxy.container.name} is ready in {len(up)} pods")
+
+
+def _unheard(case: Case, proxy: Proxy, where: str) -> Hop | None:
+    for name, text in case.mounted_texts(proxy.container).items():
+        said = deaf(proxy.pods[0], envoy.read(text).addresses)
+        if said:
+            return broken(
+                HopName.LISTENER,
+                where,
+                f"the proxy {proxy.container.name} {said}",
+                f"listeners on {EVERY}, with ipv4_compat",
+                OURS,
+                kubectl(f"edit configmap {name}", proxy.pods[0].namespace),
+            )
+    return None
