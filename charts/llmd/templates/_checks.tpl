@@ -135,9 +135,9 @@ The endpoint picker's image 0.7.1 cannot read the KV cache events of vLLM {{ . }
 {{- $scheduler := .Subcharts.scheduler -}}
 {{- if include "llmd-scheduler.leaderElection" $scheduler -}}
 {{- if and (eq $scheduler.Values.failureMode "FailOpen") (eq $llmd.mode "standalone") -}}
-{{- $warnings = append $warnings "While endpoint pickers change leaders (up to 15 s) no pod is ready, and FailOpen cannot help: Envoy sits in the same pods." -}}
+{{- $warnings = append $warnings "When the endpoint picker that leads is killed, no pod is ready for about 20 s, 15 of them its lease, and FailOpen cannot help: Envoy sits in the same pods (scheduler.leaderElection)." -}}
 {{- else -}}
-{{- $warnings = append $warnings "Endpoint pickers change leaders in up to 15 s; meanwhile requests are handled by failureMode." -}}
+{{- $warnings = append $warnings "When the endpoint picker that leads is killed, another one leads after about 20 s, 15 of them its lease; meanwhile requests are handled by failureMode (scheduler.leaderElection)." -}}
 {{- end -}}
 {{- else if eq (int $scheduler.Values.replicas) 0 -}}
 {{- $warnings = append $warnings "scheduler.replicas is 0: no request is routed." -}}

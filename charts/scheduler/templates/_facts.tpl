@@ -55,6 +55,16 @@ llmd-scheduler.healthPort       Envoy's port for probes, statistics and the drai
 {{- if and .Values.leaderElection (gt (int .Values.replicas) 1) -}}true{{- end -}}
 {{- end -}}
 
+{{/* The words after "kubectl -n NAMESPACE" that wait for the EPP: replicas that are not elected are never ready. */}}
+{{- define "llmd-scheduler.await" -}}
+{{- $name := include "llmd.eppName" . -}}
+{{- if include "llmd-scheduler.leaderElection" . -}}
+wait deployment/{{ $name }} --for=jsonpath='{.status.readyReplicas}'=1 --timeout=10m
+{{- else -}}
+rollout status deployment/{{ $name }} --timeout=10m
+{{- end -}}
+{{- end -}}
+
 {{- define "llmd-scheduler.fallback" -}}
 {{- if and (include "llmd-scheduler.standalone" .) (eq .Values.failureMode "FailOpen") -}}true{{- end -}}
 {{- end -}}
