@@ -13,7 +13,9 @@ def entry_point() -> None:
     gc.set_threshold(_YOUNG)  # a twentieth of the time of a command that is over in a second
     from llmdctl.cli import main
 
-    sys.exit(main())
+    code = main()
+    gc.freeze()  # what goes with the process need not be searched for garbage as it leaves: 70 ms
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,21 @@
 
 `open_renderer()` gives the cheapest engine that renders here: the one embedded in `helm-python-sdk` where that is
 installed, else the `helm` program. `open_helm()` gives the program, which alone changes a cluster. Both take values by
-a private file or in memory, never on a command line, and raise `HelmError` and its kin in Helm's own words.
+its input, a private file or in memory, never on a command line, and raise `HelmError` and its kin in Helm's own words.
 """
 
 from llmdctl.helm.asking import asks_more
-from llmdctl.helm.door import ASSUMED_KUBERNETES, Change, Engine, Helm, Rendered, Renderer, Target, stated_version
+from llmdctl.helm.door import (
+    ASSUMED_KUBERNETES,
+    Begun,
+    Change,
+    Engine,
+    Helm,
+    Rendered,
+    Renderer,
+    Target,
+    stated_version,
+)
 from llmdctl.helm.embedded import importable as embedded_installed
 from llmdctl.helm.manifest import parse_manifests
 from llmdctl.helm.opening import open_helm, open_renderer
@@ -14,6 +24,7 @@ from llmdctl.helm.writing import cluster_part, in_scope, to_manifests
 
 __all__ = [
     "ASSUMED_KUBERNETES",
+    "Begun",
     "Change",
     "Engine",
     "Helm",

@@ -8,6 +8,9 @@ from typing import Final
 
 from llmdctl.helm.door import Change, Target
 
+INPUT: Final = Path("-")
+"""As the file of values: what the program reads from its input."""
+
 _PER_FLAG: Final = 500  # API versions in one argument; Linux takes 128 KiB in one, a name has some 50 characters
 
 

@@ -88,6 +88,18 @@ class Renderer(Protocol):
         ...
 
 
+class Begun(Protocol):
+    """A Helm that has begun an `upgrade`: it has looked at the release, changed nothing, and waits for its values."""
+
+    def finish(self) -> Rendered:
+        """Let it go on; what `Helm.upgrade` gives and raises."""
+        ...
+
+    def abandon(self) -> None:
+        """End it. Nothing was changed. After `finish`, nothing is done."""
+        ...
+
+
 class Helm(Renderer, Protocol):
     """Also changes a cluster. What state a release is in, the cluster itself tells (`release.record`)."""
 
@@ -100,6 +112,10 @@ class Helm(Renderer, Protocol):
 
         Raises HelmError, RecipeError, ConflictError, ForbiddenError, UnreachableError and, on Ctrl-C, Interrupted.
         """
+        ...
+
+    def begin(self, change: Change) -> Begun:
+        """The first half of `upgrade`, in which nothing is changed: Helm needs a tenth of a second to look around."""
         ...
 
     def rollback(self, name: str, namespace: str, revision: int, *, timeout_s: float) -> None:

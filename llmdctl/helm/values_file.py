@@ -1,4 +1,5 @@
-"""Handing values to the helm program: by a file that only this user can read and that is gone afterwards."""
+"""Handing values to the helm program: by its input, or by a file that only this user can read and that is gone
+afterwards."""
 
 from __future__ import annotations
 
@@ -15,17 +16,22 @@ from typing import Any
 _UNSAFE_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-@contextmanager
-def values_file(values: Mapping[str, Any]) -> Iterator[Path]:
-    """A file with the values as JSON, which is YAML too; removed at the end whatever happens.
+def values_text(values: Mapping[str, Any]) -> bytes:
+    """The values as JSON, which is YAML too. No beginning of it is JSON or YAML by itself.
 
-    Raises ValueError for NaN and infinities, which neither Helm nor Kubernetes can hold.
+    Raises ValueError for NaN and infinities, which neither Helm nor Kubernetes can hold, and for text that is none.
     """
     text = json.dumps(values, ensure_ascii=False, allow_nan=False)
-    text = _UNSAFE_IN_YAML.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return _UNSAFE_IN_YAML.sub(lambda found: f"\\u{ord(found.group()):04x}", text).encode()
+
+
+@contextmanager
+def values_file(values: Mapping[str, Any]) -> Iterator[Path]:
+    """A file with the values; removed at the end whatever happens. Raises what `values_text` raises."""
+    text = values_text(values)
     with tempfile.TemporaryDirectory(prefix="llmdctl-") as folder:  # mode 0700
         path = Path(folder) / "values.yaml"
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "wb") as file:
             file.write(text)
         yield path

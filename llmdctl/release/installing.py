@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from llmdctl.errors import ClusterError, ForbiddenError, Interrupted, Problem
-from llmdctl.helm import Engine, Helm, Rendered, Renderer
+from llmdctl.helm import Begun, Change, Engine, Helm, Rendered, Renderer
 from llmdctl.helm.writing import is_cluster_scoped
 from llmdctl.kube import Cluster, KubernetesObject, key_of
 from llmdctl.model.release import ObjectKey, ReleaseSpec, ReleaseStatus
@@ -96,6 +96,8 @@ def install(
         raise work.interrupted() from cause
     except Interrupted as cause:
         raise work.interrupted(cause.message) from cause
+    finally:
+        work.abandon()
 
 
 @dataclass(kw_only=True)
@@ -109,6 +111,7 @@ class _Install:
     options: InstallOptions
     clock: Clock
     report: Reporter
+    begun: tuple[Change, Begun] | None = None  # a Helm that waits for the gate
     done: list[str] = field(default_factory=list)
     stage: str = "before anything was done"
 
@@ -121,6 +124,8 @@ class _Install:
         last = latest(self.cluster, self.spec.name, self.spec.namespace)
         settled = not lacking and last is not None and last.helm_status == DEPLOYED
         if not settled:  # the next step changes something
+            if last is None and not lacking:
+                self._begin(None)
             self._pass_gate(offline)
         if lacking:
             self._furnish(lacking, offline.objects)
@@ -137,13 +142,25 @@ class _Install:
             assert planned.last is not None, "a release that is deployed has a revision"
             return self._finish("unchanged", planned.last, planned.rendered, planned.wanted)
         if settled:
+            self._begin(planned.last)
             self._pass_gate(offline)
         rendered = self._apply(planned)
-        last = latest(self.cluster, self.spec.name, self.spec.namespace)
-        if last is None:
-            raise ClusterError(f"Helm ended well, but stored no release {self.spec.name}")
         wanted = placed(rendered.objects, self.spec.namespace, self.cluster.served())
-        return self._finish("installed" if planned.shown is None else "upgraded", last, rendered, wanted)
+        return self._finish("installed" if planned.shown is None else "upgraded", None, rendered, wanted)
+
+    def _begin(self, last: Revision | None) -> None:
+        """Have Helm look around while the gate does. It gets its values, without which it can change nothing, when
+        everything else has been looked at; if then something else is asked of it, it is ended and another begun.
+        """
+        if self.options.gate is not None:
+            change = self._change(last)
+            self.begun = change, self.helm.begin(change)
+
+    def abandon(self) -> None:
+        """End a Helm that was begun and is not wanted any more."""
+        if self.begun is not None:
+            self.begun[1].abandon()
+            self.begun = None
 
     def _pass_gate(self, offline: Rendered) -> None:
         if self.options.gate is not None:
@@ -202,22 +219,31 @@ class _Install:
             return True
         return self.helm.values(self.spec.name, self.spec.namespace, last.revision) == self.spec.values
 
-    def _apply(self, planned: Plan) -> Rendered:
-        change = change_of(
+    def _change(self, last: Revision | None) -> Change:
+        return change_of(
             self.spec,
             timeout_s=min(self.options.limit_s(self.spec), _SLACK_S),
             take_ownership=self.options.take_ownership,
             force_conflicts=self.options.force_conflicts,
             judged=self._judged,
-            revision=_next(planned.last),
+            revision=_next(last),
         )
+
+    def _apply(self, planned: Plan) -> Rendered:
+        change = self._change(planned.last)
         with self._phase(Phase.RELEASE, f"{self.spec.name} as revision {_next(planned.last)}"):
             self.done.append(f"Helm was working on release {self.spec.name}")
-            rendered = self.helm.upgrade(change)
+            rendered = self._upgrade(change)
             self.done[-1] = f"release {self.spec.name} was handed to the cluster"
         for found in compare(planned.installed, planned.wanted):
             self.report(ObjectChanged(key=found.key, action=found.action))
         return rendered
+
+    def _upgrade(self, change: Change) -> Rendered:
+        if self.begun is not None and self.begun[0] == change:
+            return self.begun[1].finish()
+        self.abandon()
+        return self.helm.upgrade(change)
 
     @property
     def _judged(self) -> bool:
@@ -225,8 +251,11 @@ class _Install:
         return self.options.gate is not None and not self.options.with_prerequisites and not self.spec.overruled
 
     def _finish(
-        self, outcome: str, last: Revision, rendered: Rendered, objects: Sequence[KubernetesObject]
+        self, outcome: str, last: Revision | None, rendered: Rendered, objects: Sequence[KubernetesObject]
     ) -> InstallResult:
+        """Wait and look. The revision that Helm has just made (`last` is None) is read afterwards: while pods start,
+        the server takes a tenth of a second for what it tells at once when they have.
+        """
         known = there(objects)  # Helm has just made them, or `drift` has just read them
         if self.options.wait:
             with self._phase(Phase.WAIT, f"up to {self.options.limit_s(self.spec):.0f} s until everything is ready"):
@@ -240,6 +269,9 @@ class _Install:
                 self.cluster, objects, name=self.spec.name, namespace=self.spec.namespace,
                 now_s=self.clock.now(), patience=self.options.patience, settled=known,
             )  # fmt: skip
+        last = last or latest(self.cluster, self.spec.name, self.spec.namespace)
+        if last is None:
+            raise ClusterError(f"Helm ended well, but stored no release {self.spec.name}")
         return InstallResult(
             outcome=outcome,
             revision=last.revision,

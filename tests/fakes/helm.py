@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llmdctl.errors import ConflictError, HelmError
@@ -65,6 +66,10 @@ class FakeHelm:
             self._mark(change.name, change.namespace, earlier, "superseded")
         self._record(change, number, "deployed")
         return self._rendered(objects)
+
+    def begin(self, change: Change) -> FakeBegun:
+        self.calls.append("begin")
+        return FakeBegun(self, change)
 
     def rollback(self, name: str, namespace: str, revision: int, *, timeout_s: float) -> None:
         self.calls.append(f"rollback {revision}")
@@ -142,6 +147,24 @@ class FakeHelm:
         return ObjectKey(
             api_version="v1", kind="Secret", namespace=namespace, name=f"sh.helm.release.v1.{name}.v{number}"
         )
+
+
+@dataclass
+class FakeBegun:
+    """A Helm that waits for its values."""
+
+    helm: FakeHelm
+    change: Change
+    over: bool = False
+
+    def finish(self) -> Rendered:
+        self.over = True
+        return self.helm.upgrade(self.change)
+
+    def abandon(self) -> None:
+        if not self.over:
+            self.over = True
+            self.helm.calls.append("abandon")
 
 
 def _key_in(obj: Mapping[str, Any], namespace: str) -> ObjectKey:

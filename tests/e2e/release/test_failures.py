@@ -26,7 +26,7 @@ from llmdctl.errors import (
     UnauthenticatedError,
     WaitError,
 )
-from llmdctl.helm import Helm, open_helm
+from llmdctl.helm import Change, Helm, open_helm
 from llmdctl.kube import Cluster, connect
 from llmdctl.model.release import ObjectKey, Readiness
 from llmdctl.release import Patience, diff, dry_run
@@ -236,6 +236,34 @@ def test_ctrl_c_while_removing_converges_on_the_next_run(place4: Place):
     place4.on_event = lambda _: None
     place4.uninstall()
     assert place4.left() == []
+
+
+BEGINS = """
+import os, sys
+from pathlib import Path
+from llmdctl.helm import Change, open_helm
+kubeconfig, helm, namespace, chart = sys.argv[1:]
+change = Change(name="small", namespace=namespace, chart=chart, values={"message": "hello"})
+begun = open_helm(kubeconfig=Path(kubeconfig), path=Path(helm)).begin(change)
+print(begun.started._process.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("how", ["killed", "abandoned"])
+def test_a_helm_that_was_begun_changes_nothing_without_its_values(plane: Any, place: Place, how: str):
+    """Also where llmdctl is killed, and helm meets the end of its input."""
+    if how == "abandoned":
+        place.helm.begin(Change(name="small", namespace=place.namespace, chart=str(CHART), values={})).abandon()
+    else:
+        line = [sys.executable, "-c", BEGINS, plane.kubeconfig, place.helm.engine.path, place.namespace, CHART]
+        driver = subprocess.Popen(line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert driver.stdout is not None
+        helm = int(driver.stdout.readline())
+        driver.kill()
+        driver.communicate()
+        wait("the end of helm", lambda: not psutil.pid_exists(helm))
+    assert place.left() == []
 
 
 DRIVER = """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,3 +64,40 @@ def test_a_program_that_cannot_be_started_is_named():
 
 def test_bytes_that_are_no_text_do_no_harm():
     assert run(r"import sys; sys.stdout.buffer.write(b'\xff')").stdout == "\ufffd"
+
+
+READS = """
+import sys
+first = sys.stdin.read(1)
+print("read", first, flush=True)
+print("rest", sys.stdin.read())
+"""
+
+
+def test_it_waits_for_the_rest_of_its_input():
+    started = process.start([sys.executable, "-c", READS], first="{")
+    assert started.finish("}", limit_s=LIMIT_S).stdout == "read {\nrest }\n"
+
+
+def test_what_does_not_read_its_input_is_told_as_it_ended():
+    started = process.start([sys.executable, "-c", "import sys; sys.exit('no rights')"], first="{")
+    finished = started.finish("x" * 1_000_000, limit_s=LIMIT_S)
+    assert (finished.code, finished.stderr) == (1, "no rights\n")
+
+
+ENDS = """
+import sys
+sys.stdin.read(1)
+open(sys.argv[1], "w").write("waiting")
+sys.stdin.read()
+open(sys.argv[2], "w")
+"""
+
+
+def test_what_is_abandoned_never_sees_the_end_of_its_input(tmp_path: Path):
+    waiting, over = tmp_path / "waiting", tmp_path / "over"
+    os.mkfifo(waiting)
+    started = process.start([sys.executable, "-c", ENDS, str(waiting), str(over)], first="{")
+    assert waiting.read_text() == "waiting"
+    started.abandon()
+    assert not over.exists()

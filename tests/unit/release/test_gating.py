@@ -44,6 +44,33 @@ def test_a_closed_gate_lets_nothing_be_changed(world: World):
     assert "upgrade" not in world.helm.calls
 
 
+def test_helm_looks_around_while_the_gate_does_and_goes_on_when_that_is_passed(world: World):
+    at_the_gate: list[list[str]] = []
+
+    def gate(cluster, spec: ReleaseSpec, objects, report) -> ReleaseSpec:
+        at_the_gate.append(list(world.helm.calls))
+        return spec
+
+    world.install(gate=gate)
+    assert at_the_gate == [["render", "begin"]]
+    assert world.helm.calls == ["render", "begin", "upgrade"]
+    world.install(spec(message="bye"), gate=gate)
+    assert world.helm.calls[-2:] == ["begin", "upgrade"]
+    assert [change.values for change in world.helm.changes] == [{}, {"message": "bye"}]
+
+
+def test_a_helm_that_was_begun_ends_with_the_gate_that_is_closed(world: World):
+    with pytest.raises(PreflightError):
+        world.install(gate=Warden(closed=True))
+    assert world.helm.calls == ["render", "begin", "abandon"]
+
+
+def test_what_the_gate_records_is_asked_of_another_helm(world: World):
+    world.install(gate=Warden(overruled=("LD0202",)))
+    assert world.helm.calls == ["render", "begin", "abandon", "upgrade"]
+    assert releases(world.cluster)[0].facts.overruled == ("LD0202",)
+
+
 @pytest.mark.parametrize(
     ("overruled", "furnishing", "judged"), [((), False, True), (("LD0202",), False, False), ((), True, False)]
 )
