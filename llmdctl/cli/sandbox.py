@@ -170,7 +170,7 @@ def prepare(output: OutputOptions) -> None:
     from llmdctl.cli import results
 
     use(output)
-    found = [programs.find(name, report=say) for name in programs.CATALOG]
+    found = programs.gather(programs.CATALOG, report=say).values()
     programs.crds(report=say)
     made = tuple(
         results.PreparedProgram(name=p.name, version=str(p.version), path=str(p.path), origin=p.origin.value)

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from llmdctl.errors import ProgramError
 from llmdctl.programs.origin import Reporter, silent
@@ -63,11 +64,12 @@ class Entry:
         """Whether the entry is there, and therefore complete."""
         return self.path.is_dir()
 
-    def fill(self, make: Callable[[Path], None], report: Reporter = silent) -> bool:
+    def fill(self, make: Callable[[Path], None], report: Reporter = silent, *, given_up: Event | None = None) -> bool:
         """Have `make` write the entry's files into an empty folder, then move that into place.
 
-        Two callers at once: the second waits and finds the entry filled. Returns whether this call made it. What
-        `make` raises passes through, and nothing is left behind. Raises ProgramError when the cache is not writable.
+        Two callers at once: the second waits and finds the entry filled, or ends its wait once `given_up` is set.
+        Returns whether this call made it. What `make` raises passes through, and nothing is left behind. Raises
+        ProgramError when the cache is not writable, or the wait was given up.
         """
         from filelock import FileLock, Timeout
 
@@ -79,7 +81,9 @@ class Entry:
                 lock.acquire(timeout=0)
             except Timeout:
                 report(f"{self.label}: another llmdctl is making it; waiting")
-                lock.acquire()
+                lock.acquire(cancel_check=given_up.is_set if given_up else None)
+        except Timeout as cause:  # an OSError as well, so it must stand first
+            raise ProgramError(f"{self.label}: waiting for it was given up") from cause
         except OSError as error:
             raise ProgramError(
                 f"the cache {self.root} cannot be written: {error.strerror or error}",

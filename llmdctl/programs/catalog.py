@@ -201,6 +201,20 @@ _PROGRAMS = (
     ),
 )
 
+# Families whose builds find in Go's cache what another one of the lane has compiled. For that, a module that several of
+# them use must be of one version in all of them, as a test demands. A short lane stands first, for its first program is
+# built alone, and then the longest.
+LANES: tuple[tuple[str, ...], ...] = (
+    ("etcd",),
+    ("kubernetes", "coredns"),
+    ("helm4", "kwok", "lws"),
+    ("epp07", "body-router"),
+    ("helm3",),
+    ("helm-unittest",),
+    ("keda",),
+    ("pause",),
+)
+
 CATALOG: dict[str, Pinned] = {program.name: program for program in _PROGRAMS}
 
 
@@ -211,3 +225,8 @@ def pinned(name: str) -> Pinned:
     near = difflib.get_close_matches(name, CATALOG, n=1)
     remedy = f"Did you mean '{near[0]}'?" if near else f"Known are: {', '.join(CATALOG)}."
     raise ProgramError(f"no program is pinned under the name '{name}'", remedy=remedy)
+
+
+def lane_of(program: Pinned) -> int:
+    """Which of the lanes the program is built in."""
+    return next(number for number, families in enumerate(LANES) if program.family in families)

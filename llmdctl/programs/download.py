@@ -45,7 +45,7 @@ def _helm3(target: str, sha256: str) -> Download:
 
 def _kubernetes(target: str, sha512: str) -> Download:
     """https://github.com/kubernetes/kubernetes/blob/v1.34.5/CHANGELOG/CHANGELOG-1.34.md#downloads-for-v1344"""
-    names = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    names = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
     return Download(
         url=f"https://dl.k8s.io/v1.34.4/kubernetes-server-{target}.tar.gz",
         digest=f"sha512:{sha512}",

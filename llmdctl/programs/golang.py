@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from llmdctl import assets
 from llmdctl.errors import ProgramError
@@ -17,6 +19,8 @@ from llmdctl.programs.catalog import Pinned
 
 _QUERY_LIMIT_S = 120.0  # `go env` may first fetch the toolchain that go.mod asks for
 _LOG_TAIL_LINES = 5
+_LOOK_S = 0.2  # how often a build that runs asks whether anybody still wants it
+_ENDING_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,23 +70,43 @@ def executable_in(folder: Path, program: Pinned) -> Path:
     return folder / _executable(program)
 
 
-def build(program: Pinned, family: Path, folder: Path, log: Path) -> None:
-    """`go build` the program into `folder`, everything it says into `log`. Raises ProgramError naming both."""
+def build(program: Pinned, family: Path, folder: Path, log: Path, *, given_up: Event | None = None) -> None:
+    """`go build` the program into `folder`, everything it says into `log`. Raises ProgramError naming both.
+
+    Once `given_up` is set, the build ends as by Ctrl-C; what it had compiled stays in Go's own cache.
+    """
     target = executable_in(folder, program)
     command = ["go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath"]
     command += ["-ldflags", program.ldflags, "-o", str(target), program.package]
     with log.open("w", encoding="utf-8") as output:
         print("$", *command, file=output, flush=True)
-        done = subprocess.run(
+        with subprocess.Popen(
             command, cwd=family, env=os.environ | {"CGO_ENABLED": "0", "GOWORK": "off"},
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
-    if done.returncode != 0 or not target.is_file():
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        ) as building:  # fmt: skip
+            code = _waited(building, given_up)
+    if code != 0 or not target.is_file():
         tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[1:][-_LOG_TAIL_LINES:]
         raise ProgramError(
             "\n".join([f"building {program.name} {program.version} failed", *tail]),
             remedy=f"The whole log is {log}. A program that you have can be given by {program.variable}=PATH.",
         )
+
+
+def _waited(building: subprocess.Popen[bytes], given_up: Event | None) -> int:
+    """The exit status of a build, which outlives neither this wait nor the wish for it."""
+    try:
+        while given_up is None or not given_up.is_set():
+            try:
+                return building.wait(_LOOK_S)
+            except subprocess.TimeoutExpired:
+                continue
+        building.send_signal(signal.SIGINT)  # it removes its own working folder then
+        return building.wait(_ENDING_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return -signal.SIGKILL
+    finally:
+        building.kill()  # nothing to one that has ended
 
 
 def download_module(family: Path, module: str, version: str) -> Path:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
 
 from llmdctl import assets
 from llmdctl.errors import ProgramError
@@ -28,15 +29,16 @@ def find(name: str, *, path: Path | None = None, report: Reporter = silent) -> P
     Raises ProgramError: unknown name, unfit explicit choice, failed build (with the place of its log).
     """
     program = pinned(name)
-    return _at_hand(program, path, report) or _downloaded(program, report) or _built(program, report)
+    return at_hand(program, path, report) or downloaded(program, report) or built(program, report)
 
 
 def locate(name: str) -> Program | None:
     """As `find`, but None where the program would have to be downloaded or built."""
-    return _at_hand(pinned(name), None, silent)
+    return at_hand(pinned(name), None, silent)
 
 
-def _at_hand(program: Pinned, path: Path | None, report: Reporter) -> Program | None:
+def at_hand(program: Pinned, path: Path | None, report: Reporter) -> Program | None:
+    """From the sources that take no time: explicit path, PATH, cache. Raises ProgramError for an unfit choice."""
     chosen = path or _from_variable(program)
     if chosen is not None:
         return _explicit(program, chosen, given_by="the given path" if path else program.variable)
@@ -109,7 +111,8 @@ def _cached(program: Pinned) -> Program | None:
     return None
 
 
-def _downloaded(program: Pinned, report: Reporter) -> Program | None:
+def downloaded(program: Pinned, report: Reporter) -> Program | None:
+    """From the official archive, or None where there is none, none is wanted, or it cannot be had."""
     entry, chosen = download.entry(program), download.pinned_download(program)
     if entry is None or chosen is None or os.environ.get("LLMDCTL_TOOLS") == "build":
         return None
@@ -121,7 +124,8 @@ def _downloaded(program: Pinned, report: Reporter) -> Program | None:
     return _from_entry(program, entry, Origin.DOWNLOAD)
 
 
-def _built(program: Pinned, report: Reporter) -> Program:
+def built(program: Pinned, report: Reporter, *, given_up: Event | None = None) -> Program:
+    """By `go build`, until `given_up` is set. Raises ProgramError without Go, and when the build fails."""
     if not golang.available():
         where = f"put a {program.on_path} {program.accepts} on PATH, " if program.on_path else ""
         raise ProgramError(
@@ -133,10 +137,10 @@ def _built(program: Pinned, report: Reporter) -> Program:
     def make(folder: Path) -> None:
         report(f"{program.name} {program.version}: building it (log: {entry.log})")
         started_s = time.monotonic()
-        golang.build(program, assets.tools() / program.family, folder, entry.log)
+        golang.build(program, assets.tools() / program.family, folder, entry.log, given_up=given_up)
         report(f"{program.name} {program.version}: built in {time.monotonic() - started_s:.0f} s")
 
-    entry.fill(make, report)
+    entry.fill(make, report, given_up=given_up)
     return _from_entry(program, entry, Origin.BUILD)
 
 

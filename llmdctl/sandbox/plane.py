@@ -48,7 +48,8 @@ def up(
     beside = chosen(extras)
     if real is not None:
         parts.require()
-    available = {part: programs.find(part, report=report) for part in components.PROGRAMS}
+    gathered = programs.gather(_needed(real is not None), report=report)
+    available = {part: gathered[part] for part in components.PROGRAMS}
     available |= {part.name: part.find(report) for extra in beside for part in extra.parts if part.find}
     with locked(place):
         found = record.read(place)
@@ -68,6 +69,11 @@ def up(
             _end_processes(place)  # files stay: the logs say why
             raise
         return _status(place)
+
+
+def _needed(real: bool) -> tuple[str, ...]:
+    """The programs of a sandbox, and the one that installs a release in it: all at once is soonest."""
+    return (*components.PROGRAMS, *(parts.pinned_programs() if real else ()), "helm")
 
 
 def _lacking(found: Record, real: RealNode | None, extras: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from llmdctl.sandbox.images.chart_values import values, write_values
 from llmdctl.sandbox.images.dialect import dialect_of
 from llmdctl.sandbox.images.exporting import VALUES, Exported, exported
 from llmdctl.sandbox.images.facet import facets
-from llmdctl.sandbox.images.pickers import dialect
+from llmdctl.sandbox.images.pickers import dialect, pinned_programs
 
 __all__ = [
     "VALUES",
@@ -21,6 +21,7 @@ __all__ = [
     "dialect_of",
     "exported",
     "facets",
+    "pinned_programs",
     "reference",
     "references",
     "values",

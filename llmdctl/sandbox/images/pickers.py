@@ -15,6 +15,7 @@ from llmdctl import programs
 from llmdctl.programs.origin import Reporter, silent
 from llmdctl.sandbox.images.dialect import dialect_of
 from llmdctl.sandbox.images.digests import digest_of
+from llmdctl.sandbox.images.facet import ProgramLayer, facets
 
 PICKER: Final = "epp07"
 _VARIABLES: Final = {PICKER: "LLMDCTL_EPP", "sidecar07": "LLMDCTL_SIDECAR"}
@@ -24,6 +25,13 @@ _DIGITS: Final = 8  # of the digest, in the tag of a program that cannot tell it
 def found_program(name: str, *, report: Reporter = silent) -> programs.Program:
     """The program that goes into an image. Raises ProgramError."""
     return programs.find(name, path=_given(name), report=report)
+
+
+def pinned_programs() -> tuple[str, ...]:
+    """The programs of the catalogue that go into images, without those that are given by path."""
+    layers = [layer for image in facets().images.values() for layer in image.layers]
+    names = dict.fromkeys(layer.program for layer in layers if isinstance(layer, ProgramLayer))
+    return tuple(name for name in names if _given(name) is None)
 
 
 def dialect() -> str:

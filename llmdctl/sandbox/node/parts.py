@@ -56,6 +56,11 @@ def require() -> None:
     )
 
 
+def pinned_programs() -> tuple[str, ...]:
+    """The programs of the catalogue that a real node and its images are made of."""
+    return (KUBELET, KUBE_PROXY, *images.pinned_programs())
+
+
 def find(node: RealNode, report: programs.Reporter) -> Parts:
     """Programs, packages and images of a real node, from the cache or made now. Raises ProgramError, UsageError."""
     require()

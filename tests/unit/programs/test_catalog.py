@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from llmdctl.errors import ProgramError
 from llmdctl.programs.catalog import CATALOG, pinned
 from llmdctl.programs.crds import CRD_MODULES, module_version
 from llmdctl.programs.download import DOWNLOADS
+from llmdctl.programs.golang import executable_in
 from llmdctl.programs.versions import fits, parse
 
 
@@ -63,6 +65,14 @@ def test_a_download_is_of_the_pinned_version_and_has_a_whole_checksum(key, downl
     assert all(f"v{program.version}" in download.url for program in programs)
     algorithm, _, digest = download.digest.partition(":")
     assert len(bytes.fromhex(digest)) == {"sha256": 32, "sha512": 64}[algorithm]
+
+
+@pytest.mark.parametrize("program", CATALOG.values(), ids=lambda program: program.name)
+def test_the_archive_of_a_family_has_each_of_its_programs(program):
+    """Else a program would be looked for in an archive without it."""
+    for (family, _), download in DOWNLOADS.items():
+        if family == program.family:
+            assert executable_in(Path(), program).name in download.members
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

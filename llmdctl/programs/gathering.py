@@ -1,0 +1,93 @@
+"""`gather`: all the programs that something needs, those that must be built two at a time.
+
+One build leaves a processor idle while its linker works, and while it waits for modules; two fill both. More would only
+take memory: a linker takes up to 2 GB. Programs of one lane (`catalog.LANES`) are compiled from the same packages, so
+they follow each other and find in Go's cache what the one before has compiled. So does everything with the standard
+library: nothing is built beside the very first program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from queue import SimpleQueue
+from threading import Event
+from typing import TYPE_CHECKING, Final
+
+from llmdctl.programs import download, sources
+from llmdctl.programs.catalog import Pinned, lane_of, pinned
+from llmdctl.programs.origin import Program, Reporter, silent
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+_BUILDS_AT_ONCE: Final = 2
+
+Lane = list[Pinned]
+
+
+def gather(names: Iterable[str], *, report: Reporter = silent) -> dict[str, Program]:
+    """Each of the named programs as `find` would give it, in the order of the names.
+
+    `report` is called in the caller's thread only. Raises ProgramError as `find` does; then, and when interrupted, the
+    builds that still run are ended first.
+    """
+    wanted = [pinned(name) for name in dict.fromkeys(names)]
+    found = {program.name: made for program in wanted if (made := sources.at_hand(program, None, report))}
+    found |= _downloaded([program for program in wanted if program.name not in found], report)
+    lacking = [program for program in wanted if program.name not in found]
+    if lacking:
+        first, *others = sorted(lacking, key=lane_of)
+        found |= _built([[first]], report)
+        found |= _built(_lanes(others), report)
+    return {program.name: found[program.name] for program in wanted}
+
+
+def _downloaded(wanted: Iterable[Pinned], report: Reporter) -> dict[str, Program]:
+    """What official archives give; one that cannot be had is tried once, however many programs are in it."""
+    found, failed = {}, set()
+    for program in wanted:
+        entry = download.entry(program)
+        if entry is None or entry.key in failed:
+            continue
+        made = sources.downloaded(program, report)
+        if made is None:
+            failed.add(entry.key)
+        else:
+            found[program.name] = made
+    return found
+
+
+def _lanes(programs: Iterable[Pinned]) -> list[Lane]:
+    lanes: dict[int, Lane] = {}
+    for program in programs:
+        lanes.setdefault(lane_of(program), []).append(program)
+    return list(lanes.values())
+
+
+def _built(lanes: list[Lane], report: Reporter) -> dict[str, Program]:
+    """All programs of all lanes, the lanes in their order."""
+    from concurrent.futures import ThreadPoolExecutor  # only a build needs it, and every command imports this module
+
+    said: SimpleQueue[str | Future[list[Program]]] = SimpleQueue()  # lines of progress, and lanes that are done
+    given_up = Event()
+    found: dict[str, Program] = {}
+    with ThreadPoolExecutor(_BUILDS_AT_ONCE) as pool:
+        try:
+            for lane in lanes:
+                pool.submit(_build, lane, said.put, given_up).add_done_callback(said.put)
+            left = len(lanes)
+            while left:
+                match said.get():
+                    case str(line):
+                        report(line)
+                    case done:
+                        found |= {program.name: program for program in done.result()}
+                        left -= 1
+        finally:
+            given_up.set()
+            pool.shutdown(cancel_futures=True)
+    return found
+
+
+def _build(lane: Lane, report: Reporter, given_up: Event) -> list[Program]:
+    return [sources.built(program, report, given_up=given_up) for program in lane if not given_up.is_set()]
