@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmdctl.cli import complete, composing, doors, judging
+from llmdctl.cli.ahead import read_ahead
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import ClusterOptions, OutputOptions, RecipeOptions, ReleaseOptions
-from llmdctl.cli.output import use, write_result
+from llmdctl.cli.output import Format, session, use, write_result
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from llmdctl.cli import results
+    from llmdctl.kube import Cluster, KubernetesObject
     from llmdctl.model.recipe import Recipe
     from llmdctl.model.release import ReleaseSpec
     from llmdctl.recipe import Catalog
     from llmdctl.release import DryRun, InstallResult
     from llmdctl.release import InstallOptions as Settings
-    from llmdctl.release.gating import Gate
+    from llmdctl.release.events import Event, Reporter
+    from llmdctl.release.installing import Gate
 
 
 class DryRunMode(StrEnum):
@@ -77,6 +82,7 @@ def run(
 ) -> None:
     """Install a recipe. Run it again to change it: the first install and every later one are the same command."""
     use(output)
+    read_ahead("llmdctl.helm.library")
     catalog = composing.load_catalog(recipe)
     composed = composing.compose(recipe, release, catalog=catalog)
     spec = composing.build(composed, recipe, release)
@@ -110,18 +116,43 @@ def _gate(composed: Recipe, catalog: Catalog, recipe: RecipeOptions, installing:
     """Preflight before the first change; a dry run changes nothing, and `preflight` says more than it would."""
     if installing.dry_run is not DryRunMode.NONE:
         return None
-    from functools import partial
+    ignored: Collection[str] = ()
+    if installing.ignore:
+        from llmdctl.release import gating
 
-    from llmdctl.release import gating
+        ignored = gating.known(installing.ignore)
 
-    return gating.Gate(
-        recipe=composed,
-        accelerators=partial(composing.accelerators, catalog),
-        ignored=gating.known(installing.ignore),
-        force=recipe.force,
-        furnishing=installing.with_prerequisites,
-        platform=recipe.platform,
-    )
+    def gate(cluster: Cluster, spec: ReleaseSpec, objects: Sequence[KubernetesObject], report: Reporter) -> ReleaseSpec:
+        from functools import partial
+
+        from llmdctl.release import gating  # every check there is, and by now it has been read
+
+        asked = gating.Gate(
+            recipe=composed,
+            accelerators=partial(composing.accelerators, catalog),
+            ignored=ignored,
+            force=recipe.force,
+            furnishing=installing.with_prerequisites,
+            platform=recipe.platform,
+        )
+        return asked(cluster, spec, objects, report)
+
+    return gate
+
+
+def _reading_ahead(report: Reporter) -> Reporter:
+    """What the next steps need is read while the cluster and Helm are at work."""
+    from llmdctl.release.events import Phase, PhaseStarted
+
+    shown = ("llmdctl.cli.views.releases", "rich.table") if session.format is Format.TEXT else ("llmdctl.cli.results",)
+    wanted = {Phase.CHECK: ("llmdctl.lint", "llmdctl.release.gating"), Phase.RELEASE: shown}
+
+    def told(event: Event) -> None:
+        if isinstance(event, PhaseStarted):
+            read_ahead(*wanted.pop(event.phase, ()))
+        report(event)
+
+    return told
 
 
 def _install(spec: ReleaseSpec, settings: Settings, cluster: ClusterOptions) -> None:
@@ -137,7 +168,7 @@ def _install(spec: ReleaseSpec, settings: Settings, cluster: ClusterOptions) -> 
             renderer=open_renderer(),
             cluster=doors.open_cluster(cluster),
             options=settings,
-            report=report,
+            report=_reading_ahead(report),
         )
     write_result(lambda: _result(spec, done), view.installed(done, spec))
 

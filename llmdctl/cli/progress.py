@@ -27,7 +27,7 @@ def progress() -> Iterator[Callable[[Event], None]]:
 
         yield silent
         return
-    if not console(stderr=True).is_interactive or not sys.stderr.isatty():
+    if not sys.stderr.isatty() or not console(stderr=True).is_interactive:
         yield Lines()
         return
     from rich.live import Live

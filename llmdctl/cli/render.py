@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmdctl.cli import composing, doors, judging
+from llmdctl.cli.ahead import read_ahead
 from llmdctl.cli.declared import declared
 from llmdctl.cli.options import OutputOptions, RecipeOptions, ReleaseOptions
 from llmdctl.cli.output import Format, say, session, use, write_result
@@ -46,11 +47,12 @@ class RenderOptions:
 @declared(RecipeOptions, ReleaseOptions, RenderOptions, OutputOptions)
 def run(recipe: RecipeOptions, release: ReleaseOptions, rendering: RenderOptions, output: OutputOptions) -> None:
     """Render a recipe: its manifests on stdout, or a folder for plain helm with --to."""
+    use(output)
+    read_ahead("llmdctl.helm.library")
+    spec = composing.release_spec(recipe, release)
     from llmdctl.helm import in_scope, to_manifests
     from llmdctl.values import to_yaml
 
-    use(output)
-    spec = composing.release_spec(recipe, release)
     rendered, _ = judging.judged(spec, force=recipe.force, kube_version=rendering.kube_version)
     objects = in_scope(rendered.objects, rendering.scope.value)
     manifests = to_manifests(objects)

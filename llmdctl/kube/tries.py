@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
 from llmdctl.errors import ClusterError, ForbiddenError, UnauthenticatedError
@@ -63,24 +63,23 @@ class Trier:
     def live(self, objects: Sequence[Item]) -> Section:
         """Those of the objects that exist: metadata, and fields that cannot be changed in place."""
         started_s = time.monotonic()
-        found = self._abreast([partial(self._live, obj) for obj in objects])
+        found = self._abreast([partial(self._live, obj, self._absent) for obj in objects])
         return _section(found, started_s, silent=True)
 
     def dry_run(self, objects: Sequence[Item]) -> Section:
         """What the server says to a server-side apply of each, as Helm and without force; nothing is changed."""
         started_s = time.monotonic()
-        absent = self._namespace_absent()
-        found = self._abreast([partial(self._tried, obj, absent) for obj in objects])
+        found = self._abreast([partial(self._tried, obj, self._absent) for obj in objects])
         return _section(found, started_s, silent=False)
 
     def _abreast(self, jobs: Sequence[Callable[[], Item | ClusterError]]) -> list[Item | ClusterError | None]:
         return abreast(jobs, threads=THREADS, until_s=self.until_s)
 
-    def _live(self, obj: Item) -> Item | ClusterError:
+    def _live(self, obj: Item, absent: bool) -> Item | ClusterError:
         key = key_of(obj)
         resource = self._resource(key)
-        if resource is None:
-            return {}
+        if resource is None or (absent and resource.namespaced and key.namespace == self.namespace):
+            return {}  # in a namespace that is not there is nothing
         keep = _IMMUTABLE.get(key.kind, ())
         path = resource.path(namespace=key.namespace, name=key.name)
         try:
@@ -95,7 +94,9 @@ class Trier:
         kind = Kind(group=resource.group, plural=resource.plural, keep=(*keep, *_MANAGERS))
         return trimmer(kind)(item, key.api_version, key.kind)
 
-    def _namespace_absent(self) -> bool:
+    @cached_property
+    def _absent(self) -> bool:
+        """Whether the namespace is not there."""
         try:
             key = ObjectKey(api_version="v1", kind="Namespace", namespace=None, name=self.namespace)
             return bool(self.namespace) and self.cluster.get(key) is None

@@ -375,10 +375,12 @@ def test_an_object_of_a_namespace_that_is_not_there_is_tried_in_another(server: 
     server.on("/api/v1/namespaces/new", Reply(404, status(404, "NotFound", "no")))
     obj = {**QUOTA, "metadata": {"name": "q", "namespace": "new"}}
     strange = {"apiVersion": "example.com/v1", "kind": "Strange", "metadata": {"name": "s", "namespace": "new"}}
-    taken = capture(cluster, objects=[obj, strange], namespace="new", sections={"dry-run"}, timeout_s=20)
+    taken = capture(cluster, objects=[obj, strange], namespace="new", sections={"dry-run", "live"}, timeout_s=20)
     first, second = taken.section("dry-run").items
     assert (first["namespace"], first["triedIn"], first["outcome"]) == ("new", "default", "accepted")
     assert second["outcome"] == "not-served"
+    assert (taken.section("live").seen, taken.section("live").items) == (Seen.OK, ())
+    assert not [asked for asked in server.asked if asked.path.startswith("/api/v1/namespaces/new/")], "nothing is there"
 
 
 def test_each_right_is_asked_for_once(server: FakeApiServer, cluster: Cluster):
