@@ -7,14 +7,20 @@ import threading
 from contextlib import suppress
 
 
-def read_ahead(*modules: str) -> None:
-    """Import the modules in another thread, one after the other.
+def read_ahead(*modules: str) -> threading.Thread:
+    """Import the modules in another thread, one after the other; their packages at once, in this one.
 
-    Whoever needs one meanwhile waits for it, and meets its error, of which nothing is said here. An interpreter that
-    leaves waits for the module that is being read, and for no other.
+    Whoever needs a module meanwhile waits for it, and meets its error, of which nothing is said here. Join the thread
+    before anything else of the same packages is imported: two threads that begin in a package at different modules of
+    it may meet a deadlock (https://github.com/python/cpython/issues/83065). An interpreter that leaves waits for the
+    module that is being read, and for no other.
     """
-    if modules:
-        threading.Thread(target=_read, args=(modules,), name="llmdctl-ahead").start()
+    for package in dict.fromkeys(module.rpartition(".")[0] for module in modules):
+        if package:
+            importlib.import_module(package)
+    thread = threading.Thread(target=_read, args=(modules,), name="llmdctl-ahead")
+    thread.start()
+    return thread
 
 
 def _read(modules: tuple[str, ...]) -> None:

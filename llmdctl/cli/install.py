@@ -16,6 +16,7 @@ from llmdctl.cli.output import Format, session, use, write_result
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from threading import Thread
 
     from llmdctl.cli import results
     from llmdctl.kube import Cluster, KubernetesObject
@@ -142,14 +143,17 @@ def _gate(composed: Recipe, catalog: Catalog, recipe: RecipeOptions, installing:
 
 def _reading_ahead(report: Reporter) -> Reporter:
     """What the next steps need is read while the cluster and Helm are at work."""
-    from llmdctl.release.events import Phase, PhaseStarted
+    from llmdctl.release.events import Phase, PhaseFinished, PhaseStarted
 
     shown = ("llmdctl.cli.views.releases", "rich.table") if session.format is Format.TEXT else ("llmdctl.cli.results",)
     wanted = {Phase.CHECK: ("llmdctl.lint", "llmdctl.release.gating"), Phase.RELEASE: shown}
+    begun: dict[Phase, Thread] = {}
 
     def told(event: Event) -> None:
-        if isinstance(event, PhaseStarted):
-            read_ahead(*wanted.pop(event.phase, ()))
+        if isinstance(event, PhaseStarted) and event.phase in wanted:
+            begun[event.phase] = read_ahead(*wanted[event.phase])
+        elif isinstance(event, PhaseFinished) and event.phase in begun:
+            begun[event.phase].join()
         report(event)
 
     return told

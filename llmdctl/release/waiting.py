@@ -18,6 +18,7 @@ from llmdctl.release.snapshot import Snapshot, look
 
 _SHORTEST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 2.0
+_SOON_S: Final = 0.03  # the first pause once all pods are ready: their controllers have but to count them
 _PAUSED: Final = 0.1  # of the time that has passed: what is ready is noticed late by at most a tenth
 _OUTAGE_S: Final = 60.0  # an API server that restarts; a wait may last an hour
 _FAILED_S: Final = 3.0  # a failed status must last: some controllers write one before they have looked around
@@ -80,6 +81,7 @@ class _Wait:
     report: Reporter
     settled: dict[ObjectKey, ObjectState] = field(default_factory=dict)
     last: Snapshot | None = None
+    pods_ready_since_s: float | None = None
     failed_since_s: float | None = None
     unreachable_since_s: float | None = None
 
@@ -102,8 +104,15 @@ class _Wait:
                 self._give_up_early(seen)
             if left_s <= 0:
                 raise out_of_time(self.cluster, self.last, self.namespace, self.timeout_s)
-            pause_s = min(max((self.timeout_s - left_s) * _PAUSED, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
-            self.clock.sleep(min(pause_s, left_s))
+            self.clock.sleep(min(self._pause_s(self.timeout_s - left_s), left_s))
+
+    def _pause_s(self, waited_s: float) -> float:
+        """How long until the next look; from when all pods are ready, it is counted anew."""
+        if self.pods_ready_since_s is None:
+            shortest_s = _SHORTEST_PAUSE_S
+        else:
+            shortest_s, waited_s = _SOON_S, self.clock.monotonic() - self.pods_ready_since_s
+        return min(max(waited_s * _PAUSED, shortest_s), _LONGEST_PAUSE_S)
 
     def _look(self) -> Snapshot | None:
         """A look, or None while the API server does not answer. Raises UnreachableError when that lasts."""
@@ -126,6 +135,10 @@ class _Wait:
                 raise
             return None
         self.unreachable_since_s, self.last = None, seen
+        if not seen.pods or not all(pod.ready for pod in seen.pods):
+            self.pods_ready_since_s = None
+        elif self.pods_ready_since_s is None:
+            self.pods_ready_since_s = self.clock.monotonic()
         self.settled |= {
             state.key: state
             for state in seen.objects

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,7 @@ def test_modules_are_read_one_after_the_other_and_an_error_is_left_to_who_needs_
     for name, text in (("ahead_one", ""), ("ahead_broken", "raise ImportError('not here')"), ("ahead_two", "")):
         (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    read_ahead("ahead_one", "ahead_broken", "ahead_two")
-    for thread in threading.enumerate():
-        if thread.name == "llmdctl-ahead":
-            thread.join()
+    read_ahead("ahead_one", "ahead_broken", "ahead_two").join()
     assert {"ahead_one", "ahead_two"} <= set(sys.modules)
     with pytest.raises(ImportError, match="not here"):
         __import__("ahead_broken")

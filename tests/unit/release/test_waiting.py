@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from llmdctl.errors import UnauthenticatedError, UnreachableError, WaitError
+from llmdctl.kube import key_of
 from llmdctl.model.release import ObjectKey, Readiness
 from llmdctl.release import Patience, wait
 from llmdctl.release.events import Noticed, WaitTick
@@ -86,6 +87,19 @@ def test_what_is_ready_already_is_not_waited_for():
     waited = Waited(DEPLOYMENT | {"status": READY})
     waited.wait()
     assert waited.time.elapsed_s == 0
+
+
+def test_once_all_pods_are_ready_it_looks_more_often():
+    pod: dict[str, Any] = {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pd-decode-1", "namespace": "llm", "labels": LABELS},
+        "status": {"phase": "Running"},
+    }  # fmt: skip
+    waited = Waited(DEPLOYMENT, pod)
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    waited.time.at(100.0, lambda: waited.cluster.objects[key_of(pod)].update(status=ready))
+    waited.time.at(102.5, lambda: waited.becomes(**READY))
+    waited.wait(timeout_s=1000)
+    assert 102.5 <= waited.time.elapsed_s < 102.9, "a tenth of the seconds since, not of all"
 
 
 def in_group(name: str, **metadata: Any) -> dict[str, Any]:
