@@ -8,8 +8,9 @@ library: nothing is built beside the very first program.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _BUILDS_AT_ONCE: Final = 2
+_LOOK_S: Final = 0.2
 
 Lane = list[Pinned]
 
@@ -77,12 +79,14 @@ def _built(lanes: list[Lane], report: Reporter) -> dict[str, Program]:
                 pool.submit(_build, lane, said.put, given_up).add_done_callback(said.put)
             left = len(lanes)
             while left:
-                match said.get():
-                    case str(line):
-                        report(line)
-                    case done:
-                        found |= {program.name: program for program in done.result()}
-                        left -= 1
+                with contextlib.suppress(Empty):
+                    # With a limit: a Ctrl-C between two looks at signals would not wake one who waits without end.
+                    match said.get(timeout=_LOOK_S):
+                        case str(line):
+                            report(line)
+                        case done:
+                            found |= {program.name: program for program in done.result()}
+                            left -= 1
         finally:
             given_up.set()
             pool.shutdown(cancel_futures=True)
