@@ -9,7 +9,7 @@ import pytest
 
 from llmdctl import assets
 from llmdctl.errors import ProgramError
-from llmdctl.programs.catalog import CATALOG, pinned
+from llmdctl.programs.catalog import CATALOG, LANES, pinned
 from llmdctl.programs.crds import CRD_MODULES, module_version
 from llmdctl.programs.download import DOWNLOADS
 from llmdctl.programs.golang import executable_in
@@ -38,6 +38,25 @@ def test_our_own_version_fits_and_is_stamped(program):
     for name, value in stamps.items():
         if name.lower().endswith("version"):
             assert value.removeprefix("v") == program.version, name
+
+
+def required(family: str) -> dict[str, str]:
+    """Module -> version, of all that a family's go.mod requires; what Go builds with, for it is tidy."""
+    text = (assets.tools() / family / "go.mod").read_text()
+    return dict(re.findall(r"^(?:require |\t)(\S+) (v\S+)(?: // indirect)?$", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("lane", [lane for lane in LANES if len(lane) > 1], ids="+".join)
+def test_what_the_families_of_a_lane_share_is_of_one_version(lane):
+    """Of another version, a module and all that imports it would be compiled again: client-go alone takes a minute."""
+    programs = {program.module for program in CATALOG.values()}  # those are what they are
+    versions: dict[str, dict[str, str]] = {}
+    for family in lane:
+        for module, version in required(family).items():
+            versions.setdefault(module, {})[family] = version
+    shared = {module: by for module, by in versions.items() if len(by) > 1 and module not in programs}
+    assert {"k8s.io/client-go", "k8s.io/api", "golang.org/x/net"} <= set(shared)
+    assert {module: by for module, by in shared.items() if len(set(by.values())) > 1} == {}
 
 
 def test_kubernetes_is_pinned_once():
