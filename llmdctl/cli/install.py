@@ -82,8 +82,10 @@ def run(
     output: OutputOptions,
 ) -> None:
     """Install a recipe. Run it again to change it: the first install and every later one are the same command."""
+    from llmdctl.helm import EMBEDDED_LIBRARY
+
     use(output)
-    read_ahead("llmdctl.helm.library")
+    read_ahead(EMBEDDED_LIBRARY)
     catalog = composing.load_catalog(recipe)
     composed = composing.compose(recipe, release, catalog=catalog)
     spec = composing.build(composed, recipe, release)

@@ -47,12 +47,12 @@ class RenderOptions:
 @declared(RecipeOptions, ReleaseOptions, RenderOptions, OutputOptions)
 def run(recipe: RecipeOptions, release: ReleaseOptions, rendering: RenderOptions, output: OutputOptions) -> None:
     """Render a recipe: its manifests on stdout, or a folder for plain helm with --to."""
-    use(output)
-    read_ahead("llmdctl.helm.library")
-    spec = composing.release_spec(recipe, release)
-    from llmdctl.helm import in_scope, to_manifests
+    from llmdctl.helm import EMBEDDED_LIBRARY, in_scope, to_manifests
     from llmdctl.values import to_yaml
 
+    use(output)
+    read_ahead(EMBEDDED_LIBRARY)
+    spec = composing.release_spec(recipe, release)
     rendered, _ = judging.judged(spec, force=recipe.force, kube_version=rendering.kube_version)
     objects = in_scope(rendered.objects, rendering.scope.value)
     manifests = to_manifests(objects)

@@ -17,6 +17,7 @@ from llmdctl.helm.door import (
     Target,
     stated_version,
 )
+from llmdctl.helm.embedded import LIBRARY as EMBEDDED_LIBRARY
 from llmdctl.helm.embedded import importable as embedded_installed
 from llmdctl.helm.manifest import parse_manifests
 from llmdctl.helm.opening import open_helm, open_renderer
@@ -24,6 +25,7 @@ from llmdctl.helm.writing import cluster_part, in_scope, to_manifests
 
 __all__ = [
     "ASSUMED_KUBERNETES",
+    "EMBEDDED_LIBRARY",
     "Begun",
     "Change",
     "Engine",

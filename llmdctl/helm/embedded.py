@@ -11,19 +11,23 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Final
 
 from llmdctl.helm.door import ASSUMED_KUBERNETES, Engine, Rendered
 from llmdctl.helm.failures import translate_render
 from llmdctl.helm.sorting import in_install_order
 from llmdctl.model.release import ReleaseSpec
 
+LIBRARY: Final = "helm_python"
+"""The name by which the package is imported: a Go runtime starts, a tenth of a second in which the interpreter is free
+for other threads."""
+
 _stderr_lock = Lock()
 
 
 def importable() -> bool:
-    """Whether the package is installed; does not import it (0.2 s)."""
-    return importlib.util.find_spec("helm_python") is not None
+    """Whether the package is installed; does not import it."""
+    return importlib.util.find_spec(LIBRARY) is not None
 
 
 class EmbeddedHelm:

@@ -4,7 +4,7 @@ makes no revision."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from llmdctl.errors import ClusterError, ForbiddenError, Interrupted, Problem
@@ -118,16 +118,16 @@ class _Install:
     def run(self) -> InstallResult:
         """All stages."""
         with self._phase(Phase.CHECK, f"{self.spec.name} in {self.spec.namespace}"):
+            self._begin_first()
             offline = render_for(self.spec, renderer=self.renderer, cluster=self.cluster)
             self.options.judge(offline.objects)
             lacking = self._lacking(offline.objects)
         last = latest(self.cluster, self.spec.name, self.spec.namespace)
         settled = not lacking and last is not None and last.helm_status == DEPLOYED
         if not settled:  # the next step changes something
-            if last is None and not lacking:
-                self._begin(None)
             self._pass_gate(offline)
         if lacking:
+            self.abandon()  # it would wait for minutes
             self._furnish(lacking, offline.objects)
         self._clear_pending()
         is_new = ensure_namespace(
@@ -148,11 +148,19 @@ class _Install:
         wanted = placed(rendered.objects, self.spec.namespace, self.cluster.served())
         return self._finish("installed" if planned.shown is None else "upgraded", None, rendered, wanted)
 
+    def _begin_first(self) -> None:
+        """Begin a first install. Who may not ask for releases is told so later, after what is wrong with the recipe."""
+        if self.options.gate is not None:
+            with suppress(ForbiddenError):
+                if latest(self.cluster, self.spec.name, self.spec.namespace) is None:
+                    self._begin(None)
+
     def _begin(self, last: Revision | None) -> None:
-        """Have Helm look around while the gate does. It gets its values, without which it can change nothing, when
-        everything else has been looked at; if then something else is asked of it, it is ended and another begun.
+        """Have Helm look around while others do. It gets its values, without which it can change nothing, when
+        everything has been looked at; if then something else is asked of it, it is ended and another begun.
         """
         if self.options.gate is not None:
+            self.abandon()
             change = self._change(last)
             self.begun = change, self.helm.begin(change)
 

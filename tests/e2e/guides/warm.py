@@ -24,9 +24,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "llmdctl"
-# Not the simulated engine, which runs as a program of its own; nor what starts a Go runtime, whose threads no fork has.
+# Not the simulated engine, which runs as a program of its own.
 LOADED = ("cli", "helm", "kube", "lint", "model", "preflight", "prometheus", "recipe", "release", "sandbox", "values")
-APART = ("llmdctl.sandbox.engine", "llmdctl.helm.library")
+APART = ("llmdctl.sandbox.engine",)
 
 CALLER = """\
 #!{python} -ISE

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from llmdctl.errors import PreflightError, UsageError
+from llmdctl.errors import ForbiddenError, PreflightError, RecipeError, UsageError
+from llmdctl.helm import Change
 from llmdctl.model.check import Outcome
 from llmdctl.model.finding import Severity
 from llmdctl.model.release import ObjectKey, ReleaseSpec
@@ -52,8 +54,8 @@ def test_helm_looks_around_while_the_gate_does_and_goes_on_when_that_is_passed(w
         return spec
 
     world.install(gate=gate)
-    assert at_the_gate == [["render", "begin"]]
-    assert world.helm.calls == ["render", "begin", "upgrade"]
+    assert at_the_gate == [["begin", "render"]]
+    assert world.helm.calls == ["begin", "render", "upgrade"]
     world.install(spec(message="bye"), gate=gate)
     assert world.helm.calls[-2:] == ["begin", "upgrade"]
     assert [change.values for change in world.helm.changes] == [{}, {"message": "bye"}]
@@ -62,12 +64,42 @@ def test_helm_looks_around_while_the_gate_does_and_goes_on_when_that_is_passed(w
 def test_a_helm_that_was_begun_ends_with_the_gate_that_is_closed(world: World):
     with pytest.raises(PreflightError):
         world.install(gate=Warden(closed=True))
-    assert world.helm.calls == ["render", "begin", "abandon"]
+    assert world.helm.calls == ["begin", "render", "abandon"]
+
+
+def test_a_helm_that_was_begun_ends_where_the_recipe_is_refused(world: World):
+    def judge(objects: Sequence[object]) -> None:
+        raise RecipeError("it cannot work")
+
+    with pytest.raises(RecipeError):
+        world.install(gate=Warden(), judge=judge)
+    assert world.helm.calls == ["begin", "render", "abandon"]
+
+
+def test_what_the_cluster_refuses_to_tell_is_told_after_what_is_wrong_with_the_recipe(world: World):
+    def judge(objects: Sequence[object]) -> None:
+        raise RecipeError("it cannot work")
+
+    world.cluster.hidden.add("Secret")
+    with pytest.raises(RecipeError):
+        world.install(gate=Warden(), judge=judge)
+    with pytest.raises(ForbiddenError):
+        world.install(gate=Warden())
+
+
+def test_a_release_that_somebody_else_makes_meanwhile_is_asked_of_another_helm(world: World):
+    def gate(cluster, spec: ReleaseSpec, objects, report) -> ReleaseSpec:
+        world.helm.upgrade(Change(name=spec.name, namespace=spec.namespace, chart="", values={"message": "theirs"}))
+        return spec
+
+    world.cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "llm"}})
+    assert world.install(gate=gate).outcome == "upgraded"
+    assert world.helm.calls == ["begin", "render", "upgrade", "manifest", "abandon", "upgrade"]
 
 
 def test_what_the_gate_records_is_asked_of_another_helm(world: World):
     world.install(gate=Warden(overruled=("LD0202",)))
-    assert world.helm.calls == ["render", "begin", "abandon", "upgrade"]
+    assert world.helm.calls == ["begin", "render", "abandon", "upgrade"]
     assert releases(world.cluster)[0].facts.overruled == ("LD0202",)
 
 
