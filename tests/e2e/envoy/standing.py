@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -85,6 +86,12 @@ class Standing:
     def healthy_pickers(self) -> int:
         """How many pickers Envoy would ask: 1 or 0."""
         return self.stat("cluster.endpoint-picker.membership_healthy")
+
+    def picker_flags(self) -> str:
+        """Why Envoy would not ask the picker, in its own words: `healthy`, or `/failed_active_hc` and more."""
+        text = self.ask("127.0.0.1", "/clusters", port="envoyAdmin").body.decode()
+        (flags,) = re.findall(r"^endpoint-picker::.*::health_flags::(.*)$", text, re.MULTILINE)
+        return str(flags)
 
 
 @contextmanager
