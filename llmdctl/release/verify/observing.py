@@ -12,7 +12,7 @@ from llmdctl.release.clock import SYSTEM_CLOCK, Clock
 from llmdctl.release.verify import looking, prompts
 from llmdctl.release.verify.entrance import Entrance, find
 from llmdctl.release.verify.lengths import max_model_len
-from llmdctl.release.verify.names import ENGINES, PROMPT, first
+from llmdctl.release.verify.names import ENGINES, PROMPT, READY, epp_names, first
 from llmdctl.release.verify.observed import COLD, END, START, EnginePod, EppPod, Observed, Scrape, is_asleep
 from llmdctl.release.verify.reckoned import ledgers
 from llmdctl.release.verify.scraping import Scraper
@@ -21,6 +21,9 @@ from llmdctl.release.verify.stack import Stack
 
 _SETTLE_TRIES: Final = 6  # until counters show a request that was answered: some engines publish once a second
 _SETTLE_S: Final = 1.0
+_RECOUNT_S: Final = 5.0
+"""How often a picker counts its endpoints for its metrics, `--refresh-prometheus-metrics-interval` unless stated:
+https://github.com/kubernetes-sigs/gateway-api-inference-extension pkg/epp/server/options.go."""
 _BLOCK: Final = 128  # tokens; assumed where the engine does not say
 Reporter = Callable[[str], object]
 
@@ -68,6 +71,7 @@ def observe(
         _converse(sender, stack, run, effort, models)
     else:
         run.scrape(START)
+    run.recount(stack)
     asked = sender is not None and sender.sent > 0
     return Observed(
         release=release, namespace=stack.namespace, stack=stack, engines=engines, epps=epps,
@@ -125,6 +129,23 @@ class _Run:
         self.epp_scrapes[moment] = self.scraper.epps(self.epps)
         if isinstance(self.entrance, Entrance):
             self.proxy_scrapes[moment] = self.scraper.proxy(self.entrance)
+
+    def recount(self, stack: Stack) -> None:
+        """Read the pickers again while one says another number of endpoints than are ready: the last engine may have
+        become ready just now, and the number is counted anew every few seconds only.
+        """
+        moment = END if END in self.epp_scrapes else START
+        endpoints = len(self.ready) * max(len(stack.target_ports), 1)
+        until_s = self.clock.monotonic() + _RECOUNT_S + _SETTLE_S
+        while self._miscounts(stack, moment, endpoints) and self.clock.monotonic() < until_s:
+            self.clock.sleep(_SETTLE_S)
+            self.epp_scrapes[moment] = self.scraper.epps(self.epps)
+
+    def _miscounts(self, stack: Stack, moment: str, endpoints: int) -> bool:
+        candidates = epp_names(stack.epp_version, READY)
+        read = [scrape for scrape in self.epp_scrapes[moment].values() if isinstance(scrape, Exposition)]
+        counted = [found for scrape in read if (found := first(scrape, candidates))]
+        return any(value != endpoints for _, value in counted)
 
 
 def _prompt_tokens(scrapes: Mapping[str, Scrape]) -> float:

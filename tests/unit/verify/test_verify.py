@@ -47,6 +47,12 @@ def test_what_cannot_be_told_is_unknown_with_the_reason(state: dict[str, object]
     assert part in found.message
 
 
+def test_a_picker_that_counts_every_five_seconds_may_count_once_more():
+    """The last engine became ready as verify began; its requests take three seconds."""
+    assert proof(World(epp_counts_at_s=4.9).verify(), "LV0302").outcome is Outcome.PASS
+    assert proof(World(epp_counts_at_s=600).verify(), "LV0302").outcome is Outcome.FAIL
+
+
 def test_metrics_behind_a_token_are_read_with_one_of_a_reader():
     world = World(epp_auth=True)
     assert proof(world.verify(), "LV0302").outcome is Outcome.PASS

@@ -145,6 +145,7 @@ class World:
     old_pod: bool = False
     selector: dict[str, str] | None = None
     epp_sees: int | None = None
+    epp_counts_at_s: float = 0  # until then its number of endpoints is that from before they were ready
     epp_exposes: tuple[str, ...] = ()  # further lines of its metrics
     epp_past: bool = False  # requests go past the endpoint picker
     epp_ready: bool = True
@@ -350,6 +351,8 @@ class World:
         if self.epp_auth and asked.headers.get("authorization") != "Bearer short-lived":
             return Reply(status=401)
         sees = self.ready * (2 - len(self.asleep)) if self.epp_sees is None else self.epp_sees
+        if self.now_s < self.epp_counts_at_s:
+            sees = 0
         total = self.placed["picked"]
         lines = (
             f'inference_pool_ready_pods{{name="pd"}} {sees}',
