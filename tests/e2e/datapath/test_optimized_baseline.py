@@ -72,6 +72,7 @@ def test_each_is_proved_with_its_own_endpoints_alone(neighbours: Releases, prove
 def test_requests_are_counted_where_they_were_sent(neighbours: Releases, real_node):
     before = {release: serving.total("aggregate", COUNTED) for release, serving in neighbours.items()}
     with _prometheus(real_node) as prometheus:
+        _scraped_now(prometheus, neighbours)
         placed = _placed(prometheus, neighbours)
         for release, serving in neighbours.items():
             for number in range(ASKED[release]):
@@ -210,6 +211,20 @@ def _prometheus(real_node) -> Iterator[Prometheus | None]:
         return
     with real_node.forwarded("monitoring", "prometheus-operated", 9090) as url:
         yield Prometheus(over_http(url))
+
+
+def _scraped_now(prometheus: Prometheus | None, neighbours: Releases) -> None:
+    """Wait until Prometheus has asked every picker since now: what others had sent before is counted then."""
+    if prometheus is None:
+        return
+    namespace, now_s = next(iter(neighbours.values())).namespace, time.time()
+    services = {f"{release}-epp" for release in neighbours}
+
+    def asked() -> bool:
+        found = prometheus.instant(f'timestamp(up{{namespace="{namespace}"}})')
+        return services <= {series.labels.get("service") for series in found if series.value > now_s}
+
+    wait("a scrape of every picker", asked)
 
 
 def _placed(prometheus: Prometheus | None, neighbours: Releases) -> dict[str, float]:
