@@ -82,6 +82,11 @@ class Sleep:
     waker: str  # of its ScaledObject
 
 
+def last_of(scrapes: Mapping[str, object]) -> str:
+    """The last moment of a run: START where no request was answered."""
+    return END if END in scrapes else START
+
+
 def is_asleep(sleeps: Iterable[Sleep], engines: Iterable[EnginePod]) -> bool:
     """Whether a role that requests reach first sleeps, and no pod of such a role is ready."""
     awake = any(pod.ready and pod.role not in HELPERS for pod in engines)

@@ -13,7 +13,7 @@ from llmdctl.release.verify import looking, prompts
 from llmdctl.release.verify.entrance import Entrance, find
 from llmdctl.release.verify.lengths import max_model_len
 from llmdctl.release.verify.names import ENGINES, PROMPT, READY, epp_names, first
-from llmdctl.release.verify.observed import COLD, END, START, EnginePod, EppPod, Observed, Scrape, is_asleep
+from llmdctl.release.verify.observed import COLD, END, START, EnginePod, EppPod, Observed, Scrape, is_asleep, last_of
 from llmdctl.release.verify.reckoned import ledgers
 from llmdctl.release.verify.scraping import Scraper
 from llmdctl.release.verify.sending import REQUEST_S, Sender
@@ -134,8 +134,8 @@ class _Run:
         """Read the pickers again while one says another number of endpoints than are ready: the last engine may have
         become ready just now, and the number is counted anew every few seconds only.
         """
-        moment = END if END in self.epp_scrapes else START
-        endpoints = len(self.ready) * max(len(stack.target_ports), 1)
+        moment = last_of(self.epp_scrapes)
+        endpoints = len(self.ready) * stack.endpoints_a_pod
         until_s = self.clock.monotonic() + _RECOUNT_S + _SETTLE_S
         while self._miscounts(stack, moment, endpoints) and self.clock.monotonic() < until_s:
             self.clock.sleep(_SETTLE_S)

@@ -85,7 +85,7 @@ class Stack:
     @cached_property
     def roles(self) -> tuple[Role, ...]:
         """Every sort of pod that runs an engine and can be asked: of a group, the leaders or all."""
-        ranks = len(self.target_ports) or 1
+        ranks = self.endpoints_a_pod
         found = []
         for engine in self.world.engines:
             pod, port = engine.container.pod, engine.port
@@ -165,6 +165,11 @@ class Stack:
         """Ports of the pool's endpoints."""
         rows = ((self.pool or {}).get("spec") or {}).get("targetPorts") or ()
         return tuple(int(row["number"]) for row in rows if isinstance(row, Mapping) and "number" in row)
+
+    @property
+    def endpoints_a_pod(self) -> int:
+        """How many endpoints a pod of the pool is: one for each target port."""
+        return len(self.target_ports) or 1
 
     @property
     def disaggregated(self) -> bool:

@@ -10,7 +10,7 @@ from llmdctl.release.verify import commands
 from llmdctl.release.verify.claim import Claim, NotConcernedError, UnknowableError, Verdict, failed, passed
 from llmdctl.release.verify.counting import epp_changes, number
 from llmdctl.release.verify.names import READY
-from llmdctl.release.verify.observed import END, START, EnginePod, Observed
+from llmdctl.release.verify.observed import EnginePod, Observed, last_of
 
 _SHOWN: Final = 4
 
@@ -55,8 +55,8 @@ def _counts(seen: Observed) -> Verdict:
     _selector(seen)
     if not seen.ready() and not seen.asleep:
         raise seen.nobody_ready()
-    expected = len(seen.ready()) * max(len(seen.stack.target_ports), 1)
-    moment = END if END in seen.epp_scrapes else START
+    expected = len(seen.ready()) * seen.stack.endpoints_a_pod
+    moment = last_of(seen.epp_scrapes)
     found = epp_changes(seen, READY, before=moment, after=moment)
     readings = tuple(each.reading(str(expected)) for each in found)
     wrong = [each for each in found if each.after != expected]
