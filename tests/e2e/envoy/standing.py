@@ -33,15 +33,8 @@ from tests.ports import free_ports
 
 ENVOY = Path(sys.executable).parent / "envoy"
 MODEL = "Qwen/Qwen3-32B"
-_PORTS = (
-    "serving",
-    "extProc",
-    "grpcHealth",
-    "eppMetrics",
-    "proxy",
-    "envoyAdmin",
-    "health",
-)  # the last follows envoyAdmin
+# `health` is no value: the chart puts it behind envoyAdmin.
+_PORTS = ("serving", "extProc", "grpcHealth", "eppMetrics", "proxy", "envoyAdmin", "health")
 _LIMIT_S = 10.0
 
 Object = dict[str, Any]
