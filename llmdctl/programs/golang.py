@@ -21,6 +21,10 @@ _QUERY_LIMIT_S = 120.0  # `go env` may first fetch the toolchain that go.mod ask
 _LOG_TAIL_LINES = 5
 _LOOK_S = 0.2  # how often a build that runs asks whether anybody still wants it
 _ENDING_LIMIT_S = 5.0
+# The linker leaves debug tables out (`Pinned.ldflags`), so nothing is lost when the compiler does not make them.
+_GCFLAGS = "all=-dwarf=false"
+# The compiler's own garbage collector: a fifth of its time at Go's default of 100. What it makes is the same.
+_GOGC = "400"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +65,7 @@ def build_entry(program: Pinned) -> Entry:
 def entry_for(program: Pinned, family: Path, go: Toolchain) -> Entry:
     """The entry's key covers every input of the build: module files, package, link flags, toolchain, target."""
     files = [(family / name).read_bytes() for name in ("go.mod", "go.sum", "tools.go")]
-    key = content_key([*files, program.package, program.ldflags, go.version, go.os, go.arch])
+    key = content_key([*files, program.package, program.ldflags, _GCFLAGS, go.version, go.os, go.arch])
     return Entry(root=cache_root(), label=f"{_executable(program)}-{program.version}", key=key)
 
 
@@ -77,11 +81,12 @@ def build(program: Pinned, family: Path, folder: Path, log: Path, *, given_up: E
     """
     target = executable_in(folder, program)
     command = ["go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath"]
-    command += ["-ldflags", program.ldflags, "-o", str(target), program.package]
+    command += ["-gcflags", _GCFLAGS, "-ldflags", program.ldflags, "-o", str(target), program.package]
+    surroundings = {"GOGC": _GOGC} | os.environ | {"CGO_ENABLED": "0", "GOWORK": "off"}
     with log.open("w", encoding="utf-8") as output:
         print("$", *command, file=output, flush=True)
         with subprocess.Popen(
-            command, cwd=family, env=os.environ | {"CGO_ENABLED": "0", "GOWORK": "off"},
+            command, cwd=family, env=surroundings,
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         ) as building:  # fmt: skip
             code = _waited(building, given_up)
