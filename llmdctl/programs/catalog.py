@@ -207,8 +207,7 @@ _PROGRAMS = (
 LANES: tuple[tuple[str, ...], ...] = (
     ("etcd",),
     ("kubernetes", "coredns"),
-    ("helm4", "kwok", "lws"),
-    ("epp07", "body-router"),
+    ("helm4", "kwok", "lws", "epp07", "body-router"),
     ("helm3",),
     ("helm-unittest",),
     ("keda",),
