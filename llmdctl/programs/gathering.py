@@ -67,31 +67,33 @@ def _lanes(programs: Iterable[Pinned]) -> list[Lane]:
 
 
 def _built(lanes: list[Lane], report: Reporter) -> dict[str, Program]:
-    """All programs of all lanes, the lanes in their order."""
+    """All programs of all lanes: first the first of each, the others whenever that is done and a place is free."""
     from concurrent.futures import ThreadPoolExecutor  # only a build needs it, and every command imports this module
 
-    said: SimpleQueue[str | Future[list[Program]]] = SimpleQueue()  # lines of progress, and lanes that are done
+    said: SimpleQueue[str | Future[Program]] = SimpleQueue()  # lines of progress, and builds that are done
     given_up = Event()
+    followers = {first.name: others for first, *others in lanes}
     found: dict[str, Program] = {}
     with ThreadPoolExecutor(_BUILDS_AT_ONCE) as pool:
+
+        def begin(program: Pinned) -> None:
+            pool.submit(sources.built, program, said.put, given_up=given_up).add_done_callback(said.put)
+
         try:
             for lane in lanes:
-                pool.submit(_build, lane, said.put, given_up).add_done_callback(said.put)
-            left = len(lanes)
-            while left:
+                begin(lane[0])
+            while len(found) < sum(map(len, lanes)):
                 with contextlib.suppress(Empty):
                     # With a limit: a Ctrl-C between two looks at signals would not wake one who waits without end.
                     match said.get(timeout=_LOOK_S):
                         case str(line):
                             report(line)
                         case done:
-                            found |= {program.name: program for program in done.result()}
-                            left -= 1
+                            made = done.result()
+                            found[made.name] = made
+                            for program in followers.pop(made.name, []):
+                                begin(program)
         finally:
             given_up.set()
             pool.shutdown(cancel_futures=True)
     return found
-
-
-def _build(lane: Lane, report: Reporter, given_up: Event) -> list[Program]:
-    return [sources.built(program, report, given_up=given_up) for program in lane if not given_up.is_set()]

@@ -68,13 +68,19 @@ def test_two_lanes_are_built_at_once_and_all_come_in_the_order_asked_for(pair, g
     assert {name: find(name).path for name in names} == {name: program.path for name, program in found.items()}
 
 
-def test_the_first_is_built_alone_and_a_lane_one_after_the_other(pair, go):
-    gather(["coredns", "kubelet", "kube-proxy", "epp07", "sidecar07", "etcd"])
+def test_the_first_is_built_alone_and_a_lane_waits_for_its_first(pair, go):
+    lanes = (["coredns", "kubelet", "kube-proxy"], ["epp07", "sidecar07"])
+    gather([*lanes[0], *lanes[1], "etcd"])
     lines = go.calls.read_text().splitlines()
     assert lines[:2] == ["begins etcd", "ends etcd"]
-    for lane in ({"coredns", "kubelet", "kube-proxy"}, {"epp07", "sidecar07"}):
+    for lane in lanes:
         own = [line for line in lines if line.split()[1] in lane]
-        assert [line.split()[0] for line in own] == ["begins", "ends"] * len(lane)
+        assert own[:2] == [f"begins {lane[0]}", f"ends {lane[0]}"]
+
+
+def test_those_that_waited_are_built_two_at_a_time(pair, go):
+    pair("kubelet", "kube-proxy")  # would wait for ever, were they built one after the other
+    assert set(gather(["etcd", "kube-apiserver", "kubelet", "kube-proxy"])) == set(begun(go))
 
 
 def test_what_is_there_is_not_built(pair, go, tmp_path, monkeypatch):
