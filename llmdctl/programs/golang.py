@@ -23,9 +23,9 @@ _LOOK_S = 0.2  # how often a build that runs asks whether anybody still wants it
 _ENDING_LIMIT_S = 5.0
 # The linker leaves debug tables out (`Pinned.ldflags`), so nothing is lost when the compiler does not make them.
 _GCFLAGS = "all=-dwarf=false"
-# Of the compiler and the linker themselves: a quarter of their time goes into collecting garbage that nobody needs to
-# have collected, for few of them ever take more than this. What they make is the same.
-_FRUGAL = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
+# For the compiler and the linker themselves, which spend a quarter of their time on collecting garbage: below this size
+# none is collected, and few of them ever grow larger. What they make is the same.
+_GARBAGE = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +83,7 @@ def build(program: Pinned, family: Path, folder: Path, log: Path, *, given_up: E
     target = executable_in(folder, program)
     command = ["go", "build", "-mod=readonly", "-buildvcs=false", "-trimpath"]
     command += ["-gcflags", _GCFLAGS, "-ldflags", program.ldflags, "-o", str(target), program.package]
-    surroundings = _FRUGAL | os.environ | {"CGO_ENABLED": "0", "GOWORK": "off"}
+    surroundings = _GARBAGE | os.environ | {"CGO_ENABLED": "0", "GOWORK": "off"}
     with log.open("w", encoding="utf-8") as output:
         print("$", *command, file=output, flush=True)
         with subprocess.Popen(
