@@ -123,18 +123,25 @@ def standstill(serving: Serving, crowd: Crowd, *, fillers: int, waiting: int, sl
     """All engines are full, and stand still until the end of the context.
 
     `fillers` requests go in; once `waiting` of them wait in the engines, no step ends any more, so that the engines go
-    on saying that they are full. Whatever is sent now waits in the endpoint picker.
+    on saying that they are full. Whatever is sent now waits in the endpoint picker. Those that were seen to wait may
+    have begun before all stood still; then more go in.
     """
-    switch(serving, slow=slow)
-    filling = crowd.send(
-        Asking(prompt=f"filler {number} of {time.monotonic()}", tokens=40) for number in range(fillers)
-    )
+    filling: list[Future[Answered]] = []
+    until_s = time.monotonic() + 20
+
+    def full() -> bool:
+        return serving.total("aggregate", "vllm:num_requests_waiting") >= waiting
+
     try:
-        until_s = time.monotonic() + 10
-        while serving.total("aggregate", "vllm:num_requests_waiting") < waiting:
-            assert time.monotonic() < until_s, "the engines never filled up"
-            time.sleep(0.02)
-        switch(serving, hang=True)
+        while not (filling and full()):
+            switch(serving, hang=False, slow=slow)
+            filling += crowd.send(
+                Asking(prompt=f"filler {number} of {time.monotonic()}", tokens=40) for number in range(fillers)
+            )
+            while not full():
+                assert time.monotonic() < until_s, "the engines never filled up"
+                time.sleep(0.02)
+            switch(serving, hang=True)
         yield
     finally:
         switch(serving, hang=False, slow=slow / 4)
